@@ -1,0 +1,1 @@
+"""What keeps the entries; each backend is a Django app that knows no other backend."""

@@ -1,0 +1,81 @@
+"""What a backend can do; each implements the parts that it can.
+
+A backend of a third party is a Django app whose AppConfig extends `SecurityBackend`: it is found when it is installed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.apps import AppConfig
+
+from security.enums import LoggerName
+from security.records import Entry
+from security.references import ObjectReference
+
+
+class Writer(ABC):
+    """Stores entries."""
+
+    blocks: ClassVar[bool] = True
+    """Whether `write` waits for something outside the process, and so must not run in an event loop."""
+
+    @abstractmethod
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Store entries, in order; storing one again, or one older than what is stored, changes nothing.
+
+        Raises `EntriesRefusedError` when some were refused and all others are stored; any other error means that the store
+        cannot be reached, and that none of them is.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class InputRequestFilter:
+    """Which input requests to count; None matches all."""
+
+    from_time: datetime
+    ip: str | None = None
+    path: str | None = None
+    view_slug: str | None = None
+    slug: str | None = None
+    method: str | None = None
+    exclude_log_id: UUID | str | None = None
+
+    def wanted(self) -> dict[str, str]:
+        """Give the fields that are compared, with their values."""
+        names = ("ip", "path", "view_slug", "slug", "method")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+class Reader(ABC):
+    """Finds entries again."""
+
+    @abstractmethod
+    def count_input_requests(self, wanted: InputRequestFilter) -> int:
+        """Count the input requests that `wanted` describes."""
+
+    @abstractmethod
+    def logs_related_with(self, kind: LoggerName, reference: ObjectReference) -> list[Any]:
+        """Give the logs of a kind that are related with an object, the newest first."""
+
+
+class EntriesRefusedError(Exception):
+    """Some entries of a batch were refused for what they hold; all others are stored."""
+
+    def __init__(self, causes: Sequence[Exception]) -> None:
+        super().__init__(f"{len(causes)} refused, the first because of: {causes[0]}")
+        self.causes = causes
+
+
+class SecurityBackend(AppConfig):
+    """The app of a backend."""
+
+    backend_name: ClassVar[str]
+    """The name by which settings call the backend."""
+    writer: Writer | None = None
+    reader: Reader | None = None

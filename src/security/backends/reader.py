@@ -1,0 +1,47 @@
+"""Finding logs again, whichever backend holds them (published section "Readers")."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model
+from django.utils import timezone
+
+from security.backends.base import InputRequestFilter
+from security.backends.registry import reader
+from security.enums import LoggerName
+from security.references import ObjectReference
+
+
+def get_count_input_requests(
+    from_time: datetime,
+    ip: str | None = None,
+    path: str | None = None,
+    view_slug: str | None = None,
+    slug: str | None = None,
+    method: str | None = None,
+    exclude_log_id: UUID | str | None = None,
+) -> int:
+    """Count the input requests that began at `from_time` or later and match what is given.
+
+    A naive `from_time` is in the current time zone. Raises `ImproperlyConfigured` where no backend can be read.
+    """
+    if timezone.is_naive(from_time):
+        from_time = timezone.make_aware(from_time)
+    wanted = InputRequestFilter(from_time, ip, path, view_slug, slug, method, exclude_log_id)
+    return reader().count_input_requests(wanted)
+
+
+def get_logs_related_with_object(logger_name: LoggerName | str, related_object: Model) -> list[Any]:
+    """Give the logs of one kind that are related with a saved object, the newest first.
+
+    Raises `ValueError` for an unknown kind or an object that was not saved.
+    """
+    try:
+        kind = LoggerName(logger_name)
+    except ValueError:
+        kinds = ", ".join(repr(str(name)) for name in LoggerName)
+        raise ValueError(f"There is no kind of log named {logger_name!r}; the kinds are {kinds}.") from None
+    return reader().logs_related_with(kind, ObjectReference.to(related_object))

@@ -1,0 +1,76 @@
+"""Which backends there are: those that are installed, and the captures that are open in a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Protocol
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+
+from security.backends.base import Reader, SecurityBackend, Writer
+from security.config import settings
+
+
+class Capture(Protocol):
+    """A backend for a while: it takes all entries made while it is attached, whatever the settings select."""
+
+    backend_name: str
+    writer: Writer
+    reader: Reader
+
+
+_captures: tuple[Capture, ...] = ()
+_captures_lock = Lock()
+
+
+@contextmanager
+def attached(capture: Capture) -> Iterator[None]:
+    """Let `capture` take all entries, and answer the readers, for this block."""
+    global _captures
+    with _captures_lock:
+        _captures = (*_captures, capture)
+    try:
+        yield
+    finally:
+        with _captures_lock:
+            _captures = tuple(other for other in _captures if other is not capture)
+
+
+def installed_backends() -> dict[str, SecurityBackend]:
+    """Give the backends of INSTALLED_APPS by name, in their order."""
+    return {config.backend_name: config for config in apps.get_app_configs() if isinstance(config, SecurityBackend)}
+
+
+def writers() -> list[tuple[str, Writer]]:
+    """Give the writers that the site selected (SECURITY_BACKENDS, by default all), with their backends' names."""
+    selected = settings.BACKENDS
+    found: list[tuple[str, Writer]] = [
+        (name, backend.writer)
+        for name, backend in installed_backends().items()
+        if backend.writer is not None and (selected is None or name in selected)
+    ]
+    return found + [(capture.backend_name, capture.writer) for capture in _captures]
+
+
+def reader() -> Reader:
+    """Give the reader: that of SECURITY_BACKEND_READER, or an open capture's, or the first that is installed.
+
+    Raises `ImproperlyConfigured` where no backend can be read.
+    """
+    readers = {name: backend.reader for name, backend in installed_backends().items() if backend.reader is not None}
+    chosen = settings.BACKEND_READER
+    if _captures and chosen in (None, _captures[-1].backend_name):
+        return _captures[-1].reader
+    if chosen is None and readers:
+        return next(iter(readers.values()))
+    if chosen in readers:
+        return readers[chosen]
+    raise ImproperlyConfigured(
+        f"SECURITY_BACKEND_READER names {chosen!r}, but the installed backends that can be read are "
+        f"{', '.join(readers) or 'none'}. Add 'security.backends.sql' to INSTALLED_APPS."
+        if chosen
+        else "No installed backend can be read. Add 'security.backends.sql' to INSTALLED_APPS."
+    )

@@ -1,0 +1,1 @@
+"""Logs in a relational database, by Django's ORM (published section "SQL backend")."""

@@ -1,0 +1,51 @@
+"""Routers that send the logs to a database alias of their own, SECURITY_LOG_DB_NAME (published section "SQL backend")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Model
+
+from security.config import settings
+
+from .apps import SecuritySQLBackend
+
+
+def _log_alias() -> str:
+    alias = settings.LOG_DB_NAME
+    if alias is None:
+        raise ImproperlyConfigured(
+            "A router of security.backends.sql.db_router needs SECURITY_LOG_DB_NAME, the alias of the database for logs."
+        )
+    return alias
+
+
+class _LogRouter:
+    """What both routers do: logs are read and written at the alias for logs, and nothing else is."""
+
+    def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
+        return _log_alias() if model._meta.app_label == SecuritySQLBackend.label else None
+
+    def db_for_write(self, model: type[Model], **hints: Any) -> str | None:
+        return self.db_for_read(model, **hints)
+
+
+class MirrorSecurityLoggerRouter(_LogRouter):
+    """Logs go to the site's own database through a second alias, whose transactions are not the site's.
+
+    All tables are migrated through the other alias.
+    """
+
+    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
+        return False if db == _log_alias() else None
+
+
+class MultipleDBSecurityLoggerRouter(_LogRouter):
+    """Logs have a database of their own, which holds their tables and no others."""
+
+    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
+        is_log = app_label == SecuritySQLBackend.label
+        if db == _log_alias():
+            return is_log
+        return False if is_log else None

@@ -1,0 +1,93 @@
+"""Message bodies: the bytes that were seen pass, and the text that is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import Message
+from encodings import normalize_encoding
+from encodings.aliases import aliases
+from functools import lru_cache
+from typing import Final
+
+from security.config import settings
+from security.masking import mask_text
+from security.truncation import fit_text, truncate_json
+
+# What is looked at beyond what is stored: room for a secret that begins where the stored text ends, and for long
+# texts in JSON, which are shortened.
+_LEAST_CAPTURE: Final = 16_384
+# Python also has codecs that are slow (punycode and idna are quadratic) or no charsets at all (zlib). These are the
+# ones of the WHATWG Encoding Standard, and UTF-32.
+_CODECS: Final = frozenset(
+    (
+        *("ascii", "utf_8", "utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be", "latin_1"),
+        *(f"iso8859_{part}" for part in (2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 15, 16)),
+        *(f"cp{page}" for page in (866, 874, 1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258)),
+        *("koi8_r", "koi8_u", "mac_roman", "mac_cyrillic", "gbk", "gb2312", "gb18030", "big5"),
+        *("euc_jp", "shift_jis", "euc_kr"),
+    )
+)
+# Labels are looked up here and not by `codecs`, which keeps every unknown label that a client ever sent.
+_CODEC_OF_LABEL: Final = {label: codec for label, codec in aliases.items() if codec in _CODECS} | {
+    codec: codec for codec in _CODECS
+}
+
+
+def capture_bound(limit: int | None) -> int | None:
+    """Tell how many bytes of a body have to be seen to store `limit` characters of it; None is all of them."""
+    return None if limit is None else max(_LEAST_CAPTURE, 4 * limit)
+
+
+@dataclass(frozen=True, slots=True)
+class MediaType:
+    """A Content-Type header (RFC 9110, 8.3), read leniently."""
+
+    name: str
+    charset: str
+
+    @property
+    def is_json(self) -> bool:
+        return self.name == "application/json" or self.name.endswith("+json")
+
+
+@lru_cache(maxsize=256)
+def media_type(content_type: str) -> MediaType:
+    """Read the value of a Content-Type header; a charset that is none of the web's is taken for UTF-8."""
+    message = Message()
+    message["Content-Type"] = content_type[:200].replace("\n", " ").replace("\r", " ")
+    label = normalize_encoding(str(message.get_param("charset", "utf-8"))).lower()
+    name = content_type.partition(";")[0].strip().lower()[:200]
+    return MediaType(name, _CODEC_OF_LABEL.get(label, "utf_8"))
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The beginning of a body, as the bytes that passed."""
+
+    content: bytes
+    content_type: str
+
+    def stored(self, limit: int | None) -> str:
+        """Give the text to store: decoded, masked, and then cut to `limit` characters; JSON stays JSON.
+
+        A body of a content type that is not in SECURITY_LOG_RESPONSE_BODY_CONTENT_TYPES gives an empty text.
+        """
+        kind = media_type(self.content_type)
+        if not self.content or kind.name not in settings.LOG_RESPONSE_BODY_CONTENT_TYPES:
+            return ""
+        # Masking comes before any cut, which could otherwise bare the half of a secret.
+        text = mask_text(self.content.decode(kind.charset, "replace"))
+        if limit is None or len(text) <= limit:
+            return fit_text(text, limit)
+        string_limit = settings.LOG_JSON_STRING_LENGTH
+        if kind.is_json and string_limit is not None:
+            shortened = truncate_json(text, limit, string_limit)
+            if shortened is not None:
+                return fit_text(shortened, None)
+        return fit_text(text, limit)
+
+
+def is_encoded(headers: Mapping[str, str]) -> bool:
+    """Tell whether a body is compressed or otherwise encoded (RFC 9110, 8.4), so that its bytes are no text."""
+    return headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity")

@@ -1,0 +1,195 @@
+"""Every setting of the library, with its default; read from the site's settings each time it is used.
+
+`settings.LOG_REQUEST_BODY_LENGTH` is `SECURITY_LOG_REQUEST_BODY_LENGTH` (published section "Setup"). Nothing is frozen
+at import, so `override_settings` works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar, overload
+
+from django.conf import settings as site_settings
+
+PREFIX: Final = "SECURITY_"
+_UNSET: Final = object()
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a site may write as a setting's value: in words for the site, as a test for the system checks."""
+
+    words: str
+    accepts: Callable[[Any], bool]
+
+    def or_none(self) -> Expected:
+        return Expected(f"{self.words}, or None", lambda value: value is None or self.accepts(value))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(item, str) for item in value)
+
+
+def _is_patterns(value: object) -> bool:
+    return isinstance(value, Mapping) and all(_is_texts(patterns) for patterns in value.values())
+
+
+FLAG = Expected("True or False", lambda value: isinstance(value, bool))
+TEXT = Expected("a text", _is_text)
+PATH = Expected("a dotted path, for example 'shop.security.failure_view'", _is_text)
+COUNT = Expected("a whole number, 0 or more", _is_count)
+SECONDS = Expected(
+    "a number of seconds above 0",
+    lambda value: isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0,
+)
+TEXTS = Expected("a list, tuple or set of texts (a tuple of one needs its comma: ('text',))", _is_texts)
+PATTERNS = Expected(
+    "a dictionary of 'BODY', 'HEADERS' and 'QUERIES', each with a list or tuple of regular expressions", _is_patterns
+)
+MAPPING = Expected("a dictionary", lambda value: isinstance(value, Mapping))
+USER_SOURCE = Expected("'session' or 'loaded'", lambda value: value in ("session", "loaded"))
+
+
+class Setting(Generic[T]):
+    """One setting; as an attribute of `settings` it gives the site's value, or else the default.
+
+    `alias` is the second name under which the documentation writes the same setting; the first name wins.
+    """
+
+    name: str
+
+    def __init__(self, default: T, expected: Expected, *, alias: str | None = None) -> None:
+        self.default = default
+        self.expected = expected
+        self.alias = PREFIX + alias if alias else None
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = PREFIX + name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name, self.alias) if self.alias else (self.name,)
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Setting[T]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> Setting[T] | T:
+        if instance is None:
+            return self
+        value = getattr(site_settings, self.name, _UNSET)
+        if value is _UNSET and self.alias is not None:
+            value = getattr(site_settings, self.alias, _UNSET)
+        return self.default if value is _UNSET else value  # type: ignore[return-value]
+
+
+class Settings:
+    """The settings; each attribute is a `SECURITY_` setting without its prefix."""
+
+    # What is recorded
+    LOG_REQUEST_IGNORE_URL_PATHS = Setting[Collection[str]](frozenset(), TEXTS)
+    LOG_REQUEST_IGNORE_IP = Setting[Collection[str]]((), TEXTS)
+    LOG_REQUEST_BODY_LENGTH = Setting[int | None](1000, COUNT.or_none())
+    LOG_RESPONSE_BODY_LENGTH = Setting[int | None](1000, COUNT.or_none())
+    LOG_RESPONSE_BODY_CONTENT_TYPES = Setting[Collection[str]](
+        (
+            "application/json",
+            "application/xml",
+            "text/xml",
+            "text/csv",
+            "text/html",
+            "application/xhtml+xml",
+        ),
+        TEXTS,
+    )
+    LOG_JSON_STRING_LENGTH = Setting[int | None](250, COUNT.or_none())
+    # "session" reads the session once where the site itself did not; "loaded" never does.
+    LOG_USER = Setting[str]("session", USER_SOURCE)
+    APPEND_SLASH = Setting[bool](True, FLAG)
+    # The version of the site that wrote a record, for example a commit.
+    RELEASE = Setting[str | None](None, TEXT.or_none())
+    LOG_OUTPUT_REQUESTS = Setting[bool](True, FLAG)
+    COMMAND_LOG_EXCLUDED_COMMANDS = Setting[Collection[str]](
+        (
+            "runserver",
+            "makemigrations",
+            "migrate",
+            "sqlmigrate",
+            "showmigrations",
+            "shell",
+            "shell_plus",
+            "test",
+            "help",
+            "reset_db",
+            "compilemessages",
+            "makemessages",
+            "dumpdata",
+            "loaddata",
+        ),
+        TEXTS,
+    )
+    LOG_STRING_IO_FLUSH_TIMEOUT = Setting[float](5, SECONDS)
+    LOG_STRING_OUTPUT_TRUNCATE_LENGTH = Setting[int](10_000, COUNT)
+    LOG_STRING_OUTPUT_TRUNCATE_OFFSET = Setting[int](1_000, COUNT)
+    CELERY_STALE_TASK_TIME_LIMIT_MINUTES = Setting[float](60, SECONDS)
+    AUTO_GENERATE_TASKS_FOR_DJANGO_COMMANDS = Setting[Collection[str]]((), TEXTS)
+
+    # What is hidden
+    HIDE_SENSITIVE_DATA = Setting[bool](True, FLAG)
+    SENSITIVE_DATA_REPLACEMENT = Setting[str]("[Filtered]", Expected("a text", lambda value: isinstance(value, str)))
+    HIDE_SENSITIVE_DATA_PATTERNS = Setting[Mapping[str, Collection[str]]](
+        {
+            "BODY": (
+                r'"password"\s*:\s*"((?:\\"|[^"])*)',
+                r"<password>([^<]*)",
+                r"password=([^&]*)",
+                r"csrfmiddlewaretoken=([^&]*)",
+                r'(?i)content-disposition: form-data; name="password"\r\n\r\n.*',
+                r'"access_key": "([^"]*)',
+            ),
+            "HEADERS": (r"Authorization", r"X_Authorization", r"Cookie", r".*token.*"),
+            "QUERIES": (r".*token.*",),
+        },
+        PATTERNS,
+    )
+
+    # Where it is kept
+    BACKENDS = Setting[Collection[str] | None](None, TEXTS.or_none(), alias="BACKEND_WRITERS")
+    BACKEND_READER = Setting[str | None](None, TEXT.or_none())
+    RAISE_WRITER_EXCEPTIONS = Setting[bool](False, FLAG)
+    LOG_DB_NAME = Setting[str | None](None, TEXT.or_none(), alias="DB_NAME")
+    # How long one statement may wait for a locked log, in seconds (PostgreSQL and MariaDB).
+    LOG_DB_TIMEOUT = Setting[float](2, SECONDS)
+    BACKUP_STORAGE_PATH = Setting[str | None](None, TEXT.or_none())
+    ELASTICSEARCH_DATABASE = Setting[Mapping[str, Any]]({}, MAPPING)
+    ELASTICSEARCH_AUTO_REFRESH = Setting[bool](False, FLAG)
+    ELASTICSEARCH_LOGSTASH_WRITER = Setting[bool](False, FLAG)
+
+    # Throttling
+    THROTTLING_ENABLED = Setting[bool](True, FLAG)
+    DEFAULT_THROTTLING_VALIDATORS_PATH = Setting[str]("security.default_validators", PATH)
+    THROTTLING_FAILURE_VIEW = Setting[str]("security.views.throttling_failure_view", PATH)
+
+    # django-debug-toolbar
+    DEBUG_TOOLBAR = Setting[bool](False, FLAG)
+    SHOW_DEBUG_TOOLBAR = Setting[bool](False, FLAG)
+    DEBUG_TOOLBAR_IGNORE_URL_REGEX_PATHS = Setting[Collection[str]]((), TEXTS)
+
+
+settings: Final = Settings()
+
+
+def all_settings() -> Iterator[Setting[Any]]:
+    """Go through every setting of the library."""
+    return (member for member in vars(Settings).values() if isinstance(member, Setting))

@@ -1,0 +1,59 @@
+"""Where blocking writes run: in the caller's thread, or, under an ASGI server, in threads of our own.
+
+An ASGI server gives each request a thread of its own for blocking code, and with it a new database connection for each
+request. The log's few threads keep theirs. Under a test client there is no such server, and a write joins the thread of
+the test, and with it the test's transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Final, ParamSpec, TypeVar
+
+from asgiref.sync import SyncToAsync, sync_to_async
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# As many writes of one process wait for a store at once, each with a connection of its own.
+_THREADS: Final = 4
+_executor: ThreadPoolExecutor | None = None
+
+
+def run_blocking(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run `work` and give its result, from synchronous code."""
+    if not _is_under_asgi_server():
+        return work(*args, **kwargs)
+    return _pool().submit(copy_context().run, work, *args, **kwargs).result()
+
+
+async def arun_blocking(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run `work` and give its result, from a coroutine; a cancelled caller does not stop it."""
+    if not _is_under_asgi_server():
+        return await asyncio.shield(sync_to_async(work, thread_sensitive=True)(*args, **kwargs))
+    future = _pool().submit(copy_context().run, work, *args, **kwargs)
+    return await asyncio.shield(asyncio.wrap_future(future))
+
+
+def _is_under_asgi_server() -> bool:
+    return SyncToAsync.thread_sensitive_context.get(None) is not None
+
+
+def _pool() -> ThreadPoolExecutor:
+    global _executor
+    if _executor is None:
+        _executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="security-log")
+    return _executor
+
+
+def _forget_pool() -> None:
+    # A forked process has the object but not its threads.
+    global _executor
+    _executor = None
+
+
+os.register_at_fork(after_in_child=_forget_pool)

@@ -1,0 +1,160 @@
+"""How each field of a record is stored: what masks it, and how long it may be.
+
+A record's dataclass gives each field one of these (`stored(...)`); the recorder, the models and the mappings read them
+there, so what holds for a field is said once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from django.core.serializers.json import DjangoJSONEncoder
+
+from security.body import Body
+from security.config import settings
+from security.masking import mask_members, mask_text
+from security.truncation import ELLIPSIS, fit_mapping, fit_text
+
+_METADATA_KEY: Final = "security"
+
+
+class StoredAs(ABC):
+    """How the value of a field becomes what is stored."""
+
+    @abstractmethod
+    def clean(self, value: Any) -> Any:
+        """Mask a value and make it fit."""
+
+    def when_masking_fails(self) -> Any:
+        """Give what is stored in place of a value that could not be masked."""
+        return settings.SENSITIVE_DATA_REPLACEMENT
+
+
+class Plain(StoredAs):
+    """A value with no text from outside in it: an id, a number, a time, a state."""
+
+    def clean(self, value: Any) -> Any:
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Name(StoredAs):
+    """A text of the site's own or of a protocol, such as a method: cut, but not masked."""
+
+    max_length: int
+
+    def clean(self, value: str | None) -> str | None:
+        return None if value is None else fit_text(str(value), self.max_length)
+
+
+@dataclass(frozen=True, slots=True)
+class Text(StoredAs):
+    """A text from outside: masked, then cut."""
+
+    max_length: int
+
+    def clean(self, value: str | None) -> str | None:
+        if value is None:
+            return None
+        # A secret that begins inside what is stored is masked as far as this window reaches, and cut after that.
+        window = str(value)[: 2 * self.max_length]
+        return fit_text(mask_text(window), self.max_length)
+
+
+@dataclass(frozen=True, slots=True)
+class Traceback(StoredAs):
+    """A text whose end says the most: masked, then cut in the middle."""
+
+    max_length: int
+
+    def clean(self, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if len(value) > 4 * self.max_length:
+            value = value[: 2 * self.max_length] + value[-2 * self.max_length :]
+        text = fit_text(mask_text(value), None)
+        if len(text) <= self.max_length:
+            return text
+        head = self.max_length // 4
+        return text[:head] + ELLIPSIS + text[len(text) - (self.max_length - head - 1) :]
+
+
+@dataclass(frozen=True, slots=True)
+class BodyText(StoredAs):
+    """A message body; how long it may be is a setting of the site."""
+
+    limit: Callable[[], int | None]
+
+    def clean(self, value: Body | str) -> str:
+        return value.stored(self.limit()) if isinstance(value, Body) else fit_text(mask_text(value), self.limit())
+
+
+@dataclass(frozen=True, slots=True)
+class Members(StoredAs):
+    """Headers or queries: names with their values."""
+
+    group: Literal["HEADERS", "QUERIES"]
+    max_length: int
+
+    def clean(self, value: Mapping[str, str | list[str]]) -> dict[str, str | list[str]]:
+        return fit_mapping(mask_members(value, self.group), self.max_length)
+
+    def when_masking_fails(self) -> Any:
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Data(StoredAs):
+    """Any data of the site's own that JSON can hold; what it cannot hold is stored as text."""
+
+    max_length: int
+
+    def clean(self, value: Any) -> Any:
+        if not value:
+            return value
+        cleaned = self._clean_texts(json.loads(json.dumps(value, cls=_Encoder, skipkeys=True)))
+        length = len(json.dumps(cleaned, ensure_ascii=False))
+        return cleaned if length <= self.max_length else {ELLIPSIS: f"{length} characters, too long to store"}
+
+    def _clean_texts(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return fit_text(mask_text(value), None)
+        if isinstance(value, list):
+            return [self._clean_texts(item) for item in value]
+        if isinstance(value, dict):
+            return {fit_text(name, None): self._clean_texts(item) for name, item in value.items()}
+        # JSON has neither, and databases refuse them.
+        return str(value) if value in (float("inf"), float("-inf")) or value != value else value
+
+    def when_masking_fails(self) -> Any:
+        return {}
+
+
+class _Encoder(DjangoJSONEncoder):
+    def default(self, o: Any) -> Any:
+        try:
+            return super().default(o)
+        except TypeError:
+            return str(o)
+
+
+def stored(how: StoredAs, *, default: Any = None, default_factory: Callable[[], Any] | None = None) -> Any:
+    """Declare a field of a record that is stored."""
+    metadata = {_METADATA_KEY: how}
+    if default_factory is not None:
+        return dataclasses.field(default_factory=default_factory, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def stored_fields(record_type: type[Any]) -> dict[str, StoredAs]:
+    """Give the stored fields of a record type, in their order."""
+    return {
+        field.name: field.metadata[_METADATA_KEY]
+        for field in dataclasses.fields(record_type)
+        if _METADATA_KEY in field.metadata
+    }

@@ -1,0 +1,36 @@
+"""References to any object of the site without a foreign key (published changelog, 1.2.0)."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from django.db import router
+from django.db.models import Model
+
+
+class ObjectReference(NamedTuple):
+    """Where an object lives: enough to find it again in any log, also after it was deleted."""
+
+    database: str
+    """The alias of the database that the object is written to."""
+    model: str
+    """The model's label, for example `shop.order`."""
+    pk: str
+    """The primary key as text; the values of a composite key as a JSON list."""
+
+    @classmethod
+    def to(cls, instance: Model) -> ObjectReference:
+        """Refer to a saved object.
+
+        Raises `TypeError` for what is no model instance and `ValueError` for an instance without a primary key.
+        """
+        if not isinstance(instance, Model):
+            raise TypeError(f"A related object must be an instance of a Django model, not {instance!r}.")
+        pk = instance.pk
+        if pk is None or (isinstance(pk, tuple) and None in pk):
+            raise ValueError(f"{instance!r} has no primary key yet: save it before you relate a log to it.")
+        # A replica and its primary hold the same object, and only one of them is written to.
+        database = router.db_for_write(type(instance), instance=instance)
+        text = json.dumps(pk, default=str) if isinstance(pk, tuple) else str(pk)
+        return cls(database, instance._meta.concrete_model._meta.label_lower, text)

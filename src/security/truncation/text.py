@@ -1,0 +1,64 @@
+"""Texts and mappings that every database takes, and no longer than they may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+ELLIPSIS: Final = "…"
+# No database text holds NUL: PostgreSQL refuses it, others end the text there. Its picture (U+2400) is readable.
+_NUL_SYMBOL: Final = "\N{SYMBOL FOR NULL}"
+
+
+def storable(text: str) -> str:
+    """Replace what no database can store: NUL, and surrogates without their other half."""
+    if "\0" in text:
+        text = text.replace("\0", _NUL_SYMBOL)
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+def fit_text(text: str, limit: int | None) -> str:
+    """Cut `text` to `limit` characters, the last of them an ellipsis if something was cut off."""
+    if limit is not None and len(text) > limit:
+        text = text[: max(limit - 1, 0)] + ELLIPSIS[:limit]
+    text = storable(text)
+    # A lone surrogate grew to six characters.
+    return text if limit is None or len(text) <= limit else text[:limit]
+
+
+def fit_mapping(mapping: Mapping[str, str | list[str]], limit: int) -> dict[str, str | list[str]]:
+    """Keep the first members of a flat mapping whose names and values have at most `limit` characters together.
+
+    A member that does not fit is cut; where members are left out, a member named with an ellipsis says how many.
+    """
+    kept: dict[str, str | list[str]] = {}
+    room = limit
+    for name, value in mapping.items():
+        if room <= 0:
+            kept[ELLIPSIS] = f"{len(mapping) - len(kept)} more"
+            break
+        name = fit_text(name, room)
+        room -= len(name)
+        if isinstance(value, str):
+            kept[name] = value = fit_text(value, max(room, 1))
+            room -= len(value)
+        else:
+            kept[name], room = _fit_list(value, room)
+    return kept
+
+
+def _fit_list(values: list[str], room: int) -> tuple[list[str], int]:
+    kept = []
+    for value in values:
+        if room <= 0:
+            kept.append(ELLIPSIS)
+            break
+        kept.append(fit_text(value, room))
+        room -= max(len(kept[-1]), 1)
+    return kept, room
