@@ -55,8 +55,8 @@ def directory_of_python(version: str) -> Path | None:
 FOUND = {version: directory for version, _ in PAIRS if (directory := directory_of_python(version))}
 NEWEST = [version for version, _ in PAIRS if version in FOUND][-1:] or None
 
-# This is where nox looks for them.
-os.environ["PATH"] = os.pathsep.join([*map(str, FOUND.values()), os.environ["PATH"]])
+# nox looks for interpreters on the path; servers are in /usr/sbin, off the path of ordinary users.
+os.environ["PATH"] = os.pathsep.join([*map(str, FOUND.values()), os.environ["PATH"], "/usr/sbin"])
 
 nox.needs_version = ">=2026.2"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -116,7 +116,11 @@ left_out: list[str] = []
 @nox.parametrize(("python", "django"), [p for p in PAIRS if p[0] in FOUND.keys() | REQUIRED_PYTHONS])
 def tests(session: nox.Session, django: str) -> None:
     """The tests, once for each database; arguments after -- go to pytest."""
-    session.install("--editable=.", "--group=test", f"Django~={django}.0")
+    try:
+        session.install("--editable=.", "--group=test", f"Django~={django}.0")
+    except CommandFailed:
+        runs.append(Run(f"Python {session.python}, Django {django} (not installed)", failed=1))
+        raise
     here = []
     for database in DATABASES:
         name = f"Python {session.python}, Django {django}, {database}"
@@ -159,8 +163,11 @@ def report() -> None:
     if not runs:
         return
     for version, django in PAIRS:
-        if version not in FOUND:
-            left_out.append(f"Python {version}, Django {django}: no such Python here")
+        name = f"Python {version}, Django {django}"
+        if version in REQUIRED_PYTHONS - FOUND.keys():
+            runs.append(Run(f"{name} (no such Python here)", failed=1))
+        elif version not in FOUND:
+            left_out.append(f"{name}: no such Python here")
     print("\nTested:", *(f"  {run.name}: {run}" for run in runs), sep="\n")
     if left_out:
         print("Left out:", *(f"  {name}" for name in left_out), sep="\n")

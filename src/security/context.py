@@ -12,9 +12,9 @@ from security.records import Record
 _open: Final[ContextVar[tuple[Record, ...]]] = ContextVar("security_open_records", default=())
 
 
-def current_record() -> Record | None:
-    """Give the innermost open record that is stored, which is the parent of a record begun now."""
-    return next((record for record in reversed(_open.get()) if record.is_recorded), None)
+def parent_of(record: Record) -> Record | None:
+    """Give the innermost open record around `record` that is stored."""
+    return next((other for other in reversed(_open.get()) if other is not record and other.is_recorded), None)
 
 
 @contextmanager

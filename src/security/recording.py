@@ -6,14 +6,12 @@ Every text of every kind passes `make_entry`, which masks it: nothing else makes
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from datetime import timedelta
 from enum import IntEnum
 from time import perf_counter
 from types import MappingProxyType
 
-from security.context import current_record
-from security.delivery import adeliver, deliver
+from security.context import parent_of
 from security.enums import Event
 from security.fields import StoredAs
 from security.records import FIELDS, TRANSITIONS, Entry, Record
@@ -21,17 +19,17 @@ from security.records import FIELDS, TRANSITIONS, Entry, Record
 logger = logging.getLogger("security")
 
 
-def begin(record: Record) -> Entry | None:
+def begin(record: Record) -> list[Entry]:
     """Begin a record: its parent is the record that is open around it."""
     if record.parent_log is None:
-        parent = current_record()
+        parent = parent_of(record)
         record.parent_log = None if parent is None else parent.reference
     return make_entry(record, Event.STARTED)
 
 
 def complete(
     record: Record, event: Event, *, state: IntEnum | None = None, error_message: str | None = None
-) -> Entry | None:
+) -> list[Entry]:
     """Complete a record; `state` says more than the event where the event leaves it open."""
     record.time = perf_counter() - record.began
     record.stop = record.start + timedelta(seconds=record.time)
@@ -40,16 +38,16 @@ def complete(
     return make_entry(record, event, state=state)
 
 
-def make_entry(record: Record, event: Event, *, state: IntEnum | None = None) -> Entry | None:
-    """Make the next entry of a record, masked and cut to size; None where the record is not stored."""
+def make_entry(record: Record, event: Event, *, state: IntEnum | None = None) -> list[Entry]:
+    """Make the next entry of a record, masked and cut to size; none of a record that is not stored."""
     if not record.is_recorded:
-        return None
+        return []
     new_state = state if state is not None else TRANSITIONS[record.kind][event].state
     if new_state is not None:
         record.state = new_state
     record.version += 1
     values = {name: _clean(record, name, how) for name, how in FIELDS[record.kind].items()}
-    return Entry(record.kind, event, MappingProxyType(values))
+    return [Entry(record.kind, event, MappingProxyType(values))]
 
 
 def _clean(record: Record, name: str, how: StoredAs) -> object:
@@ -58,17 +56,6 @@ def _clean(record: Record, name: str, how: StoredAs) -> object:
         return how.clean(value)
     except Exception as error:  # whatever was sent, what cannot be masked is not stored
         # The text of the error can quote the value: its type has to do.
-        logger.error(
-            "The field %s of %s could not be masked (%s) and is not stored.", name, record.reference, type(error).__name__
-        )
+        cause = type(error).__name__
+        logger.error("The field %s of %s could not be masked (%s): it is hidden.", name, record.reference, cause)
         return how.when_masking_fails()
-
-
-def store(entries: Iterable[Entry | None]) -> None:
-    """Hand entries to the backends."""
-    deliver([entry for entry in entries if entry is not None])
-
-
-async def astore(entries: Iterable[Entry | None]) -> None:
-    """Hand entries to the backends without blocking the event loop."""
-    await adeliver([entry for entry in entries if entry is not None])

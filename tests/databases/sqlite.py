@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
-import shutil
+import os
 import tempfile
-from pathlib import Path
 from typing import Any
 
 
 def start() -> dict[str, Any]:
-    directory = Path(tempfile.mkdtemp(prefix="sqlite-"))
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    # Nothing is created here: Django makes the test database, and removes it.
+    path = f"{tempfile.gettempdir()}/security-{os.getpid()}"
     return {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": str(directory / "site.sqlite3"),
+        "NAME": f"{path}.sqlite3",
         # Readers do not block the writer, and nothing here has to outlive a power cut.
         "OPTIONS": {"init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF"},
-        "TEST": {"NAME": str(directory / "test.sqlite3")},
+        "TEST": {"NAME": f"{path}-test.sqlite3"},
     }

@@ -75,7 +75,14 @@ class EntriesRefusedError(Exception):
 class SecurityBackend(AppConfig):
     """The app of a backend."""
 
+    # Django takes the one app class of a module by itself, and this one is in the module of each backend's, too.
+    default: ClassVar[bool] = False
+
     backend_name: ClassVar[str]
     """The name by which settings call the backend."""
     writer: Writer | None = None
     reader: Reader | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.default = True

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import models
 
 
-class StateField(models.PositiveSmallIntegerField[Any, Any]):
+class StateField(models.PositiveSmallIntegerField):  # type: ignore[type-arg]
     """The state of a log: `log.state.name` and `log.state.label` say it in words, `log.state` is its number too."""
 
     def __init__(self, states: type[models.IntegerChoices] | None = None, **kwargs: Any) -> None:

@@ -1,0 +1,1 @@
+"""Logs as records of Python's `logging`."""

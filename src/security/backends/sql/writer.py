@@ -1,0 +1,160 @@
+"""Storing entries: one statement for the entries of a kind, and one for their relations if they have any."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings as site_settings
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, models, router, transaction
+from django.utils import timezone
+
+from security.backends.base import EntriesRefusedError, Writer
+from security.config import settings
+from security.records import Entry
+
+from .models import LOG_MODELS, RelatedObject
+from .statements import insert_new, leading_parameters, upsert
+from .watchdog import watchdog
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+# Rows of one statement; with 30 columns SQLite's bound of 32,766 parameters is far.
+_MOST_ROWS: Final = 200
+
+_Rows = Sequence[Sequence[Any]]
+_Encode = Callable[[Any, "BaseDatabaseWrapper"], Any]
+_Statement = Callable[["BaseDatabaseWrapper", type[models.Model], int], str]
+
+
+class SQLWriter(Writer):
+    """Writes to the alias that the site's routers give for the logs.
+
+    Outside a transaction each statement stands for itself. Inside one of the same alias, a savepoint keeps an error
+    from spoiling what the site does there.
+    """
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        refusals: list[Exception] = []
+        for model, latest in _by_model(entries):
+            connection = connections[router.db_for_write(model)]
+            encode = _encoder(connection, model)
+            rows = [encode(entry.values) for entry in latest]
+            refusals += _execute(connection, upsert, model, rows)
+        relations = list(_relations(entries))
+        if relations:
+            connection = connections[router.db_for_write(RelatedObject)]
+            encode = _encoder(connection, RelatedObject)
+            refusals += _execute(connection, insert_new, RelatedObject, [encode(values) for values in relations])
+        if refusals:
+            raise EntriesRefusedError(refusals)
+
+
+def _by_model(entries: Sequence[Entry]) -> Iterator[tuple[type[models.Model], list[Entry]]]:
+    # One statement cannot touch a row twice: the latest entry of a record holds all that the earlier ones do.
+    latest = {entry.id: entry for entry in sorted(entries, key=lambda entry: int(entry.version))}
+    by_model: defaultdict[type[models.Model], list[Entry]] = defaultdict(list)
+    for entry in latest.values():
+        by_model[LOG_MODELS[entry.kind]].append(entry)
+    yield from by_model.items()
+
+
+def _relations(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
+    # A dictionary as an ordered set: two entries of a record have the same relations.
+    unique = dict.fromkeys(
+        (str(entry.kind), entry.id, *reference) for entry in entries for reference in entry.related_objects
+    )
+    for kind, log_id, database, model, pk in unique:
+        yield {"log_kind": kind, "log_id": log_id, "database": database, "model": model, "object_pk": pk[:255]}
+
+
+def _execute(
+    connection: BaseDatabaseWrapper, statement: _Statement, model: type[models.Model], rows: _Rows
+) -> list[Exception]:
+    """Store rows; give the errors of those that were refused for what they hold."""
+    refusals: list[Exception] = []
+    for start in range(0, len(rows), _MOST_ROWS):
+        batch = rows[start : start + _MOST_ROWS]
+        try:
+            _run(connection, statement(connection, model, len(batch)), batch)
+        except (OperationalError, InterfaceError):
+            raise
+        except DatabaseError as error:
+            refusals += [error] if len(batch) == 1 else _execute_singly(connection, statement, model, batch)
+    return refusals
+
+
+def _execute_singly(
+    connection: BaseDatabaseWrapper, statement: _Statement, model: type[models.Model], rows: _Rows
+) -> list[Exception]:
+    """Store what can be stored of a batch that was refused."""
+    return [error for row in rows for error in _execute(connection, statement, model, [row])]
+
+
+def _run(connection: BaseDatabaseWrapper, sql: str, rows: _Rows) -> None:
+    try:
+        _run_once(connection, sql, rows)
+    except (OperationalError, InterfaceError):
+        # A connection that the server closed meanwhile: the statement can be repeated, whatever became of it.
+        if connection.in_atomic_block or connection.connection is None or connection.is_usable():
+            raise
+        connection.close()
+        _run_once(connection, sql, rows)
+
+
+def _run_once(connection: BaseDatabaseWrapper, sql: str, rows: _Rows) -> None:
+    timeout = settings.LOG_DB_TIMEOUT
+    parameters = leading_parameters(connection, timeout)
+    for row in rows:
+        parameters += row
+    with _savepoint(connection), connection.cursor() as cursor, _time_limit(connection, timeout):
+        cursor.execute(sql, parameters)
+
+
+def _savepoint(connection: BaseDatabaseWrapper) -> AbstractContextManager[Any]:
+    return transaction.atomic(using=connection.alias) if connection.in_atomic_block else nullcontext()
+
+
+def _time_limit(connection: BaseDatabaseWrapper, seconds: float) -> AbstractContextManager[None]:
+    if connection.vendor == "postgresql":
+        return watchdog.watching(connection.connection, seconds)
+    return nullcontext()
+
+
+def _encoder(connection: BaseDatabaseWrapper, model: type[models.Model]) -> Callable[[Any], list[Any]]:
+    """Give the function from the values of an entry to the parameters of a row, in the order of the columns."""
+    encoders = _column_encoders(model)
+    return lambda values: [
+        value if (value := values[name]) is None or encode is None else encode(value, connection)
+        for name, encode in encoders
+    ]
+
+
+@lru_cache(maxsize=64)
+def _column_encoders(model: type[models.Model]) -> tuple[tuple[str, _Encode | None], ...]:
+    return tuple(
+        (field.attname, _column_encoder(field))
+        for field in model._meta.concrete_fields
+        if not isinstance(field, models.AutoField)
+    )
+
+
+def _column_encoder(field: models.Field[Any, Any]) -> _Encode | None:
+    if isinstance(field, models.GenericIPAddressField):
+        return field.get_db_prep_value
+    if isinstance(field, (models.CharField, models.TextField, models.FloatField, models.BooleanField)):
+        # Drivers take these as they are; None says so, and saves a call for each.
+        return None
+    if isinstance(field, models.IntegerField):
+        return lambda value, connection: int(value)
+    if isinstance(field, models.DateTimeField):
+        return lambda value, connection: field.get_db_prep_value(_in_site_zone(value), connection)
+    return field.get_db_prep_save
+
+
+def _in_site_zone(moment: Any) -> Any:
+    return moment if site_settings.USE_TZ else timezone.make_naive(moment, timezone.get_default_timezone())

@@ -1,0 +1,144 @@
+"""Capturing the logs of a block of code, or of a test."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import wraps
+from threading import Lock
+from typing import Any, ClassVar, Final, TypeVar, cast, overload
+from uuid import UUID
+
+from security.backends.base import InputRequestFilter, Reader, Writer
+from security.backends.registry import attached
+from security.enums import LoggerName
+from security.records import TRANSITIONS, Entry
+from security.references import ObjectReference
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_LOGS_PARAMETER: Final = "logged_data"
+_LIST_OF_KIND: Final = {kind: kind.value.replace("-", "_") for kind in LoggerName}
+_LISTS: Final = frozenset(_LIST_OF_KIND.values()) | {
+    f"{_LIST_OF_KIND[kind]}_{event}" for kind, transitions in TRANSITIONS.items() for event in transitions
+}
+
+
+class CapturedLogs:
+    """What was logged: a list for each kind and for each event of a kind.
+
+    `logs.input_request` holds each request as it became; `logs.input_request_started` holds each as it was then. What
+    is in the lists is what would be stored: masked and cut.
+    """
+
+    backend_name: ClassVar[str] = "testing"
+
+    def __init__(self) -> None:
+        self._lists: dict[str, list[Entry]] = {name: [] for name in _LISTS}
+        self._positions: dict[UUID, int] = {}
+        self._lock = Lock()
+        self.writer: Writer = _CaptureWriter(self)
+        self.reader: Reader = _CaptureReader(self)
+
+    def __getattr__(self, name: str) -> list[Entry]:
+        if name in _LISTS:
+            return self._lists[name]
+        raise AttributeError(f"There is no list of logs named {name!r}; the lists are {', '.join(sorted(_LISTS))}.")
+
+    def add(self, entry: Entry) -> None:
+        kind = _LIST_OF_KIND[entry.kind]
+        with self._lock:
+            self._lists[f"{kind}_{entry.event}"].append(entry)
+            latest = self._lists[kind]
+            position = self._positions.setdefault(entry.id, len(latest))
+            if position == len(latest):
+                latest.append(entry)
+            elif latest[position].version < entry.version:
+                latest[position] = entry
+
+
+class _CaptureWriter(Writer):
+    blocks: ClassVar[bool] = False
+
+    def __init__(self, logs: CapturedLogs) -> None:
+        self._logs = logs
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            self._logs.add(entry)
+
+
+class _CaptureReader(Reader):
+    def __init__(self, logs: CapturedLogs) -> None:
+        self._logs = logs
+
+    def count_input_requests(self, wanted: InputRequestFilter) -> int:
+        values = wanted.wanted()
+        return sum(
+            entry.start >= wanted.from_time
+            and str(entry.id) != str(wanted.exclude_log_id)
+            and all(getattr(entry, name) == value for name, value in values.items())
+            for entry in self._logs.input_request
+        )
+
+    def logs_related_with(self, kind: LoggerName, reference: ObjectReference) -> list[Any]:
+        entries = getattr(self._logs, _LIST_OF_KIND[kind])
+        return sorted(
+            (entry for entry in entries if reference in entry.related_objects), key=lambda entry: entry.id, reverse=True
+        )
+
+
+class _Capturing:
+    """One use of `capture_security_logs`; it can be entered again, also while it is open."""
+
+    def __init__(self) -> None:
+        self._exits: list[ExitStack] = []
+
+    def __enter__(self) -> CapturedLogs:
+        logs = CapturedLogs()
+        exits = ExitStack()
+        exits.enter_context(attached(logs))
+        self._exits.append(exits)
+        return logs
+
+    def __exit__(self, *exception: object) -> None:
+        self._exits.pop().close()
+
+    def __call__(self, function: F) -> F:
+        signature = inspect.signature(function)
+        wants_logs = _LOGS_PARAMETER in signature.parameters
+
+        def given(logs: CapturedLogs, kwargs: dict[str, Any]) -> dict[str, Any]:
+            return {**kwargs, _LOGS_PARAMETER: logs} if wants_logs else kwargs
+
+        @wraps(function)
+        def captured(*args: Any, **kwargs: Any) -> Any:
+            with _Capturing() as logs:
+                return function(*args, **given(logs, kwargs))
+
+        @wraps(function)
+        async def captured_async(*args: Any, **kwargs: Any) -> Any:
+            with _Capturing() as logs:
+                return await function(*args, **given(logs, kwargs))
+
+        wrapper = captured_async if inspect.iscoroutinefunction(function) else captured
+        # pytest would look for a fixture of that name.
+        parameters = [parameter for name, parameter in signature.parameters.items() if name != _LOGS_PARAMETER]
+        wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return cast(F, wrapper)
+
+
+@overload
+def capture_security_logs(function: None = None) -> _Capturing: ...
+@overload
+def capture_security_logs(function: F) -> F: ...
+def capture_security_logs(function: F | None = None) -> _Capturing | F:
+    """Capture the logs of a block, or of each call of a function, sync or async.
+
+    As a context manager it gives the `CapturedLogs`. As a decorator, with or without parentheses, it hands them to the
+    function if that has a parameter named `logged_data`. A capture takes the logs of all threads, whatever
+    SECURITY_BACKENDS selects, and answers the readers while it is open. Captures can be nested: each takes what is
+    logged while it is open.
+    """
+    return _Capturing() if function is None else _Capturing()(function)

@@ -1,0 +1,23 @@
+"""System checks: each names what is wrong and what to write instead."""
+
+from __future__ import annotations
+
+from django.core.checks import Tags
+from django.core.checks import register as register_check
+
+from .setup import check_backends, check_middleware, check_routers
+from .values import check_names, check_paths, check_patterns, check_values
+
+
+def register() -> None:
+    """Register all checks with Django."""
+    for check in (
+        check_names,
+        check_values,
+        check_patterns,
+        check_paths,
+        check_backends,
+        check_middleware,
+        check_routers,
+    ):
+        register_check(check, Tags.security)

@@ -1,0 +1,106 @@
+"""Checks of how the parts of a site fit together: its backends, middleware and routers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings as site_settings
+from django.core.checks import CheckMessage, Error, Warning
+
+from security.backends.registry import installed_backends
+from security.config import Settings, settings
+
+_MIDDLEWARE = "security.middleware.LogMiddleware"
+_AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
+_ROUTERS = tuple(
+    f"security.backends.sql.{module}.{router}"
+    for module in ("db_router", "dbr_router")
+    for router in ("MirrorSecurityLoggerRouter", "MultipleDBSecurityLoggerRouter")
+)
+
+
+def check_backends(**kwargs: Any) -> list[CheckMessage]:
+    installed = installed_backends()
+    readable = [name for name, backend in installed.items() if backend.reader is not None]
+    if not Settings.BACKENDS.expected.accepts(settings.BACKENDS):
+        return []
+    messages: list[CheckMessage] = [
+        Error(
+            f"{Settings.BACKENDS.name} names the backend {name!r}, which is not installed.",
+            hint=f"Add 'security.backends.{name}' to INSTALLED_APPS, or write one of: {', '.join(installed) or 'none'}.",
+            id="security.E010",
+        )
+        for name in settings.BACKENDS or ()
+        if name not in installed
+    ]
+    chosen = settings.BACKEND_READER
+    if chosen is not None and chosen not in (*readable, "testing"):
+        messages.append(
+            Error(
+                f"{Settings.BACKEND_READER.name} names {chosen!r}, which is no installed backend that can be read.",
+                hint=f"Write one of: {', '.join(readable) or 'none is installed; add security.backends.sql'}.",
+                id="security.E011",
+            )
+        )
+    return messages
+
+
+def check_middleware(**kwargs: Any) -> list[CheckMessage]:
+    middleware = list(site_settings.MIDDLEWARE)
+    if _MIDDLEWARE not in middleware:
+        return [
+            Warning(
+                "No input request is recorded: the middleware of django-security-logger is not in MIDDLEWARE.",
+                hint=f"Add '{_MIDDLEWARE}' after '{_AUTHENTICATION}'.",
+                id="security.W010",
+            )
+        ]
+    if middleware.count(_MIDDLEWARE) > 1:
+        return [
+            Error(
+                f"'{_MIDDLEWARE}' is in MIDDLEWARE more than once.",
+                hint="Keep the one after the authentication middleware.",
+                id="security.E013",
+            )
+        ]
+    if _AUTHENTICATION in middleware and middleware.index(_AUTHENTICATION) > middleware.index(_MIDDLEWARE):
+        return [
+            Error(
+                f"'{_MIDDLEWARE}' comes before '{_AUTHENTICATION}' in MIDDLEWARE.",
+                hint=f"Move '{_MIDDLEWARE}' behind '{_AUTHENTICATION}'.",
+                id="security.E012",
+            )
+        ]
+    return []
+
+
+def check_routers(**kwargs: Any) -> list[CheckMessage]:
+    routers = [router for router in site_settings.DATABASE_ROUTERS if router in _ROUTERS]
+    alias, name = settings.LOG_DB_NAME, Settings.LOG_DB_NAME.name
+    if routers and alias is None:
+        return [
+            Error(
+                f"DATABASE_ROUTERS has {routers[0]!r}, but {name} is not set.",
+                hint=f"Set {name} to the alias in DATABASES to which logs go, for example 'log'.",
+                id="security.E014",
+            )
+        ]
+    if alias is None:
+        return []
+    if alias not in site_settings.DATABASES:
+        return [
+            Error(
+                f"{name} is {alias!r}, which is no alias in DATABASES.",
+                hint=f"Write one of {', '.join(map(repr, site_settings.DATABASES))}, or add {alias!r} to DATABASES.",
+                id="security.E015",
+            )
+        ]
+    if not site_settings.DATABASE_ROUTERS:
+        return [
+            Warning(
+                f"{name} is {alias!r}, but no router in DATABASE_ROUTERS sends logs there.",
+                hint=f"Add {_ROUTERS[0]!r} for a second alias of one database, or {_ROUTERS[1]!r} for a database of its own.",
+                id="security.W011",
+            )
+        ]
+    return []

@@ -1,0 +1,244 @@
+"""One request and its response, as the middleware sees them: what to record at each step.
+
+Each step gives the entries to store and stores nothing itself, so that the synchronous and the asynchronous middleware
+share all of it. A step never raises: a fault of the logger is logged, and the site goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import traceback
+from collections.abc import Callable
+from enum import IntEnum
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec
+
+from django.conf import settings as site_settings
+from django.core.signals import got_request_exception
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import Resolver404, ResolverMatch, resolve
+
+from security.body import capture_bound
+from security.config import settings
+from security.enums import Event, RequestLogState
+from security.records import Entry, InputRequestRecord
+from security.recording import begin, complete
+
+from . import client, messages
+from .body_watch import Beginning, WatchedStream
+from .content_watch import Ending
+from .view_options import HIDE_REQUEST_BODY, LOG_EXEMPT, is_marked
+
+logger = logging.getLogger("security")
+
+_CLIENT_LEFT: Final = "The client went away before its request was read."
+_CLIENT_LEFT_EARLY: Final = "The client went away before the response was complete."
+
+P = ParamSpec("P")
+Step = Callable[Concatenate["Exchange", P], "list[Entry]"]
+
+
+def _step(step: Step[P]) -> Step[P]:
+    """Keep a fault of the logger from becoming the site's."""
+
+    @wraps(step)
+    def guarded(self: Exchange, *args: P.args, **kwargs: P.kwargs) -> list[Entry]:
+        try:
+            return step(self, *args, **kwargs)
+        except Exception:
+            logger.exception("A request could not be recorded in full; the site goes on.")
+            return []
+
+    return guarded
+
+
+class Exchange:
+    """What is known of a request and its response so far."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+        self.record = InputRequestRecord()
+        self.watched_body: WatchedStream | None = None
+        self.hides_request_body = False
+        self.error_message: str | None = None
+        self.response: HttpResponseBase | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A site may pickle or copy its request; the exchange is not part of that.
+        return (_no_exchange, ())
+
+    @_step
+    def arrive(self) -> list[Entry]:
+        """Note what the client sent, and watch what will be read of its body.
+
+        Nothing is stored yet: the view may be exempt.
+        """
+        request, record = self.request, self.record
+        vars(request).update(input_logged_request=record, input_request_logger=record, _security_exchange=self)
+        record.path = request.path
+        record.method = request.method or ""
+        record.ip = client.client_address(request)
+        if client.is_ignored_address(record.ip) or request.path in settings.LOG_REQUEST_IGNORE_URL_PATHS:
+            record.is_recorded = False
+            return []
+        stream = vars(request).get("_stream")
+        if stream is not None:
+            self.watched_body = WatchedStream(stream, capture_bound(settings.LOG_REQUEST_BODY_LENGTH))
+            vars(request)["_stream"] = self.watched_body
+        record.host = messages.host_of(request)
+        record.queries = messages.queries_of(request)
+        record.request_headers = messages.headers_of(request)
+        record.is_secure = request.is_secure()
+        return []
+
+    @_step
+    def reach_view(self, view: Callable[..., Any]) -> list[Entry]:
+        """Begin the record, now that the view is known."""
+        self._heed(view)
+        self.record.view_slug = _name_of(self.request.resolver_match)
+        self.record.user_id = client.loaded_user_id(self.request)
+        return begin(self.record)
+
+    @_step
+    def fail(self, error: BaseException) -> list[Entry]:
+        """Complete the record of a request that ends with an exception and without a response."""
+        if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+            return self._complete(Event.FINISHED, RequestLogState.ABORTED, _CLIENT_LEFT_EARLY)
+        return self._complete(Event.ERROR, None, _traceback_of(error))
+
+    @_step
+    def answer(self, response: HttpResponseBase) -> list[Entry]:
+        """Complete the record of a request with its whole response."""
+        self._note_response(response)
+        if self.record.is_recorded:
+            self.record.response_body = messages.response_body_of(response, settings.LOG_RESPONSE_BODY_LENGTH)
+        return self._complete_as_answered(response)
+
+    @_step
+    def start_stream(self, response: HttpResponseBase) -> list[Entry]:
+        """Note the head of a response whose body is yet to be made."""
+        self._note_response(response)
+        return None
+
+    @_step
+    def end_stream(self, beginning: Beginning, ending: Ending, error: BaseException | None) -> list[Entry]:
+        """Complete the record of a request whose response was streaming; only the first ending counts."""
+        response = self.response
+        if response is None or self.record.stop is not None:
+            return []
+        self.record.response_body = messages.body_of_beginning(response, beginning)
+        # A server may close the answer to a HEAD request, which has no content, without asking for any.
+        if ending is Ending.ABANDONED and self.record.method != "HEAD":
+            return self._complete(Event.FINISHED, RequestLogState.ABORTED, _CLIENT_LEFT_EARLY)
+        if ending is Ending.FAILED and error is not None:
+            return self._complete(Event.ERROR, None, _traceback_of(error))
+        return self._complete_as_answered(response)
+
+    def note_exception(self) -> None:
+        """Keep the traceback of the exception for which Django answers 500 (signal got_request_exception)."""
+        error = sys.exception()
+        if error is not None:
+            self.error_message = _traceback_of(error)
+
+    def needs_session(self) -> bool:
+        """Tell whether the session has to be read to know who asked."""
+        try:
+            return (
+                self.record.is_recorded
+                and settings.LOG_USER == "session"
+                and "session" in vars(self.request)
+                and not client.is_loaded(self.request)
+                and site_settings.SESSION_COOKIE_NAME in self.request.COOKIES
+            )
+        except Exception:
+            logger.exception("It could not be told whether a session has to be read; the site goes on.")
+            return False
+
+    def read_session(self) -> None:
+        """Find out who asked; whatever fails, the site goes on."""
+        try:
+            self.record.user_id = client.session_user_id(self.request)
+        except Exception as error:
+            logger.warning("The session could not be read to tell who asked: %s", type(error).__name__)
+
+    def _heed(self, view: Callable[..., Any]) -> None:
+        """Do as the decorators of a view say."""
+        self.record.is_recorded = self.record.is_recorded and not is_marked(view, self.request, LOG_EXEMPT)
+        self.hides_request_body = is_marked(view, self.request, HIDE_REQUEST_BODY)
+
+    def _note_response(self, response: HttpResponseBase) -> None:
+        self.response = response
+        record = self.record
+        record.response_code = response.status_code
+        if record.is_recorded:
+            record.response_headers = messages.response_headers_of(response)
+
+    def _complete_as_answered(self, response: HttpResponseBase) -> list[Entry]:
+        if self.watched_body is not None and self.watched_body.broke:
+            return self._complete(Event.FINISHED, RequestLogState.ABORTED, self.error_message or _CLIENT_LEFT)
+        if self.error_message is not None:
+            return self._complete(Event.ERROR, None, self.error_message)
+        return self._complete(Event.FINISHED, RequestLogState.of_response_code(response.status_code))
+
+    def _complete(self, event: Event, state: IntEnum | None, error_message: str | None = None) -> list[Entry]:
+        record, request = self.record, self.request
+        entries: list[Entry] = []
+        if record.version == 0 and record.is_recorded:
+            # A middleware answered before the view was reached; what the view's decorators say holds all the same.
+            match = _match_of(request)
+            if match is not None:
+                self._heed(match.func)
+            record.view_slug = _name_of(match)
+            entries = begin(record)
+        if not record.is_recorded:
+            return []
+        if not self.hides_request_body:
+            watched = self.watched_body.beginning if self.watched_body is not None else Beginning(0)
+            record.request_body = messages.request_body_of(request, watched, settings.LOG_REQUEST_BODY_LENGTH)
+        record.user_id = client.loaded_user_id(request) or record.user_id
+        return entries + complete(record, event, state=state, error_message=error_message)
+
+
+def exchange_of(request: HttpRequest) -> Exchange | None:
+    """Give the exchange that the middleware began for a request."""
+    exchange: Exchange | None = vars(request).get("_security_exchange")
+    return exchange
+
+
+def _no_exchange() -> None:
+    return None
+
+
+def _match_of(request: HttpRequest) -> ResolverMatch | None:
+    """Find the view that the path means, also where CommonMiddleware will redirect to it with a slash."""
+    if request.resolver_match is not None:
+        return request.resolver_match
+    paths = [request.path_info]
+    if settings.APPEND_SLASH and not request.path_info.endswith("/"):
+        paths.append(f"{request.path_info}/")
+    for path in paths:
+        try:
+            return resolve(path, getattr(request, "urlconf", None))
+        except Resolver404:
+            continue
+    return None
+
+
+def _name_of(match: ResolverMatch | None) -> str | None:
+    return None if match is None else match.view_name
+
+
+def _traceback_of(error: BaseException) -> str:
+    return "".join(traceback.TracebackException.from_exception(error, limit=-100, compact=True).format())
+
+
+def _note_request_exception(request: HttpRequest | None = None, **kwargs: Any) -> None:
+    exchange = None if request is None else exchange_of(request)
+    if exchange is not None:
+        exchange.note_exception()
+
+
+got_request_exception.connect(_note_request_exception, dispatch_uid="security.input_requests")

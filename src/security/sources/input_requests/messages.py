@@ -1,0 +1,106 @@
+"""HTTP messages as fields of a record, read so that the site notices nothing.
+
+Django caches what it makes of a request (`headers`, `GET`, `COOKIES`) on the request itself; a middleware that asked first
+would freeze it for everybody after it. So the raw values in `request.META` are read here.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from security.body import Body, capture_bound, is_encoded
+
+from .body_watch import Beginning
+
+Members = dict[str, str | list[str]]
+
+# What is read of a query string, in characters; more cannot be stored.
+_LONGEST_QUERY: Final = 10_000
+
+
+def host_of(request: HttpRequest) -> str:
+    """Give the host that the client named, also one that the site does not allow."""
+    try:
+        return request.get_host()
+    except DisallowedHost:
+        return str(request.META.get("HTTP_HOST") or request.META.get("SERVER_NAME") or "")
+
+
+def headers_of(request: HttpRequest) -> Members:
+    """Give the request's headers by their HTTP names (RFC 3875, 4.1.18)."""
+    return {
+        name: str(value) for key, value in request.META.items() if (name := _header_name(key)) is not None and value != ""
+    }
+
+
+@lru_cache(maxsize=2048)
+def _header_name(key: str) -> str | None:
+    if key.startswith("HTTP_"):
+        key = key.removeprefix("HTTP_")
+    elif key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        return None
+    return key.replace("_", "-").title()
+
+
+def queries_of(request: HttpRequest) -> Members:
+    """Give the values of the query by name; the values of a name that is repeated are a list."""
+    raw = str(request.META.get("QUERY_STRING") or "")[:_LONGEST_QUERY]
+    if not raw:
+        return {}
+    # WSGI hands over bytes as latin-1 (PEP 3333); a query in UTF-8 that was not percent-encoded is that below.
+    text = raw.encode("latin-1", "replace").decode("utf-8", "replace")
+    queries: Members = {}
+    for name, value in parse_qsl(text, keep_blank_values=True, errors="replace"):
+        known = queries.get(name)
+        if known is None:
+            queries[name] = value
+        elif isinstance(known, list):
+            known.append(value)
+        else:
+            queries[name] = [known, value]
+    return queries
+
+
+def response_headers_of(response: HttpResponseBase) -> Members:
+    """Give the response's headers, its cookies among them."""
+    headers: Members = {str(name): str(value) for name, value in response.items()}
+    if response.cookies:
+        headers["Set-Cookie"] = [morsel.OutputString() for morsel in response.cookies.values()]
+    return headers
+
+
+def request_body_of(request: HttpRequest, watched: Beginning, limit: int | None) -> Body | str:
+    """Give the beginning of the body that the site read."""
+    meta = request.META
+    if is_encoded({"Content-Encoding": str(meta.get("HTTP_CONTENT_ENCODING") or "")}):
+        return ""
+    # Where the whole body was read, also by a middleware before this one, Django keeps it.
+    read: Any = vars(request).get("_body")
+    content = bytes(read[: capture_bound(limit)]) if read is not None else bytes(watched)
+    return Body(content, str(meta.get("CONTENT_TYPE") or "")) if content else ""
+
+
+def response_body_of(response: HttpResponseBase, limit: int | None) -> Body | str:
+    """Give the beginning of the body of a response that is not streaming."""
+    if not getattr(response, "is_rendered", True):
+        return ""
+    beginning = Beginning(capture_bound(limit))
+    # The chunks of the content one by one: `content` would join them, however large they are.
+    for chunk in response:  # type: ignore[attr-defined]
+        beginning.add(chunk)
+        if beginning.is_full:
+            break
+    return body_of_beginning(response, beginning)
+
+
+def body_of_beginning(response: HttpResponseBase, beginning: Beginning) -> Body | str:
+    """Give a response's body as far as it was seen."""
+    if is_encoded({"Content-Encoding": response.get("Content-Encoding", "")}):
+        return ""
+    return Body(bytes(beginning), response.get("Content-Type", ""))

@@ -1,0 +1,113 @@
+"""The middleware: where the steps of an exchange are taken, and their entries stored."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase, StreamingHttpResponse
+
+from security.body import capture_bound
+from security.config import settings
+from security.context import inside
+from security.delivery import adeliver, arun_blocking, deliver, run_blocking
+
+from .body_watch import Beginning
+from .content_watch import Ending, WatchedAsyncContent, WatchedContent
+from .exchange import Exchange, exchange_of
+
+
+class LogMiddleware:
+    """Records input requests (published section "Input requests"); it belongs after the authentication middleware.
+
+    The record is `request.input_logged_request`. Its row is there before the view runs, and complete before a plain
+    response leaves the middleware; the row of a streaming response is complete when its stream ends.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+            # Django would move a synchronous hook of an asynchronous site to a thread.
+            self.process_view: Callable[..., Any] = self._process_view_async
+        else:
+            self.process_view = self._process_view
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if self.is_async:
+            return self._call_async(request)
+        exchange = Exchange(request)
+        exchange.arrive()
+        with inside(exchange.record):
+            try:
+                response: HttpResponseBase = self.get_response(request)
+            except BaseException as error:
+                deliver(exchange.fail(error))
+                raise
+        if exchange.needs_session():
+            run_blocking(exchange.read_session)
+        if response.streaming:
+            _watch(exchange, response)
+        else:
+            deliver(exchange.answer(response))
+        return response
+
+    async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
+        exchange = Exchange(request)
+        exchange.arrive()
+        with inside(exchange.record):
+            try:
+                response: HttpResponseBase = await self.get_response(request)
+            except BaseException as error:
+                await adeliver(exchange.fail(error))
+                raise
+        if exchange.needs_session():
+            await arun_blocking(exchange.read_session)
+        if response.streaming:
+            _watch(exchange, response)
+        else:
+            await adeliver(exchange.answer(response))
+        return response
+
+    def _process_view(self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        exchange = exchange_of(request)
+        if exchange is not None:
+            deliver(exchange.reach_view(view))
+
+    async def _process_view_async(self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        exchange = exchange_of(request)
+        if exchange is not None:
+            await adeliver(exchange.reach_view(view))
+
+
+def _watch(exchange: Exchange, response: HttpResponseBase) -> None:
+    """Let the record of a streaming response be completed when its stream ends."""
+    exchange.start_stream(response)
+    if not exchange.record.is_recorded or not isinstance(response, StreamingHttpResponse):
+        return
+    beginning = Beginning(capture_bound(settings.LOG_RESPONSE_BODY_LENGTH))
+
+    def end(ending: Ending, error: BaseException | None) -> None:
+        deliver(exchange.end_stream(beginning, ending, error))
+
+    async def end_async(ending: Ending, error: BaseException | None) -> None:
+        await adeliver(exchange.end_stream(beginning, ending, error))
+
+    if getattr(response, "file_to_stream", None) is not None:
+        # A server may send the file by itself (PEP 3333, wsgi.file_wrapper), and must not be kept from it. It closes the
+        # response in any case, and when the client went away it does so while that error is on its way.
+        response._resource_closers.append(
+            lambda: end(Ending.EXHAUSTED if sys.exception() is None else Ending.ABANDONED, None)
+        )
+    elif response.is_async:
+        chunks: Any = response.streaming_content
+        response.streaming_content = WatchedAsyncContent(chunks, exchange.record, beginning, end, end_async)  # type: ignore[assignment]
+    else:
+        response.streaming_content = WatchedContent(iter(response.streaming_content), exchange.record, beginning, end)  # type: ignore[arg-type]
