@@ -21,7 +21,17 @@ _LEAST_CAPTURE: Final = 16_384
 # ones of the WHATWG Encoding Standard, and UTF-32.
 _CODECS: Final = frozenset(
     (
-        *("ascii", "utf_8", "utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be", "latin_1"),
+        *(
+            "ascii",
+            "utf_8",
+            "utf_16",
+            "utf_16_le",
+            "utf_16_be",
+            "utf_32",
+            "utf_32_le",
+            "utf_32_be",
+            "latin_1",
+        ),
         *(f"iso8859_{part}" for part in (2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 15, 16)),
         *(f"cp{page}" for page in (866, 874, 1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258)),
         *("koi8_r", "koi8_u", "mac_roman", "mac_cyrillic", "gbk", "gb2312", "gb18030", "big5"),

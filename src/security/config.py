@@ -55,7 +55,8 @@ SECONDS = Expected(
 )
 TEXTS = Expected("a list, tuple or set of texts (a tuple of one needs its comma: ('text',))", _is_texts)
 PATTERNS = Expected(
-    "a dictionary of 'BODY', 'HEADERS' and 'QUERIES', each with a list or tuple of regular expressions", _is_patterns
+    "a dictionary of 'BODY', 'HEADERS' and 'QUERIES', each with a list or tuple of regular expressions",
+    _is_patterns,
 )
 MAPPING = Expected("a dictionary", lambda value: isinstance(value, Mapping))
 USER_SOURCE = Expected("'session' or 'loaded'", lambda value: value in ("session", "loaded"))

@@ -1,6 +1,11 @@
 """Decorators of views (published section "View decorators"); each works bare and called with `()`."""
 
-from security.sources.input_requests.view_options import HIDE_REQUEST_BODY, LOG_EXEMPT, ViewClassMark, ViewMark
+from security.sources.input_requests.view_options import (
+    HIDE_REQUEST_BODY,
+    LOG_EXEMPT,
+    ViewClassMark,
+    ViewMark,
+)
 
 hide_request_body = ViewMark(HIDE_REQUEST_BODY)
 """Keep the request's body out of the log of a view."""

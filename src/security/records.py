@@ -1,7 +1,7 @@
 """The five kinds of records, and what each event does to them.
 
-A record is data: it is filled while the thing happens. What is stored of it is an `Entry`, which only the recorder makes.
-A sixth kind is one more dataclass here, with its lines in `TRANSITIONS`.
+A record is data: it is filled while the thing happens. What is stored of it is an `Entry`, which only the recorder
+makes. A sixth kind is one more dataclass here, with its lines in `TRANSITIONS`.
 """
 
 from __future__ import annotations

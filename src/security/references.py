@@ -33,4 +33,6 @@ class ObjectReference(NamedTuple):
         # A replica and its primary hold the same object, and only one of them is written to.
         database = router.db_for_write(type(instance), instance=instance)
         text = json.dumps(pk, default=str) if isinstance(pk, tuple) else str(pk)
-        return cls(database, instance._meta.concrete_model._meta.label_lower, text)
+        # A proxy is its concrete model under another name.
+        model = instance._meta.concrete_model or type(instance)
+        return cls(database, model._meta.label_lower, text)

@@ -29,8 +29,8 @@ class Writer(ABC):
     def write(self, entries: Sequence[Entry]) -> None:
         """Store entries, in order; storing one again, or one older than what is stored, changes nothing.
 
-        Raises `EntriesRefusedError` when some were refused and all others are stored; any other error means that the store
-        cannot be reached, and that none of them is.
+        Raises `EntriesRefusedError` when some were refused and all others are stored; any other error means that the
+        store cannot be reached, and that none of them is.
         """
 
 
@@ -76,7 +76,7 @@ class SecurityBackend(AppConfig):
     """The app of a backend."""
 
     # Django takes the one app class of a module by itself, and this one is in the module of each backend's, too.
-    default: ClassVar[bool] = False
+    default = False
 
     backend_name: ClassVar[str]
     """The name by which settings call the backend."""

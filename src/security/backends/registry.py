@@ -17,9 +17,12 @@ from security.config import settings
 class Capture(Protocol):
     """A backend for a while: it takes all entries made while it is attached, whatever the settings select."""
 
-    backend_name: str
-    writer: Writer
-    reader: Reader
+    @property
+    def backend_name(self) -> str: ...
+    @property
+    def writer(self) -> Writer: ...
+    @property
+    def reader(self) -> Reader: ...
 
 
 _captures: tuple[Capture, ...] = ()

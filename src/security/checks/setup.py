@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings as site_settings
-from django.core.checks import CheckMessage, Error, Warning
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
 
 from security.backends.registry import installed_backends
 from security.config import Settings, settings
@@ -27,7 +28,7 @@ def check_backends(**kwargs: Any) -> list[CheckMessage]:
     messages: list[CheckMessage] = [
         Error(
             f"{Settings.BACKENDS.name} names the backend {name!r}, which is not installed.",
-            hint=f"Add 'security.backends.{name}' to INSTALLED_APPS, or write one of: {', '.join(installed) or 'none'}.",
+            hint=f"Add its app to INSTALLED_APPS, or write one of the installed: {', '.join(installed) or 'none'}.",
             id="security.E010",
         )
         for name in settings.BACKENDS or ()
@@ -49,7 +50,7 @@ def check_middleware(**kwargs: Any) -> list[CheckMessage]:
     middleware = list(site_settings.MIDDLEWARE)
     if _MIDDLEWARE not in middleware:
         return [
-            Warning(
+            CheckWarning(
                 "No input request is recorded: the middleware of django-security-logger is not in MIDDLEWARE.",
                 hint=f"Add '{_MIDDLEWARE}' after '{_AUTHENTICATION}'.",
                 id="security.W010",
@@ -97,9 +98,9 @@ def check_routers(**kwargs: Any) -> list[CheckMessage]:
         ]
     if not site_settings.DATABASE_ROUTERS:
         return [
-            Warning(
+            CheckWarning(
                 f"{name} is {alias!r}, but no router in DATABASE_ROUTERS sends logs there.",
-                hint=f"Add {_ROUTERS[0]!r} for a second alias of one database, or {_ROUTERS[1]!r} for a database of its own.",
+                hint=f"Add {_ROUTERS[0]!r} for a second alias of one database, or {_ROUTERS[1]!r} for one of its own.",
                 id="security.W011",
             )
         ]

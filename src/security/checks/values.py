@@ -8,11 +8,12 @@ from importlib import import_module
 from typing import Any
 
 from django.conf import settings as site_settings
-from django.core.checks import CheckMessage, Error, Warning
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
 from django.utils.module_loading import import_string
 
-from security.config import PREFIX, Setting, Settings, all_settings, settings
 from security.addresses import parse_network
+from security.config import PREFIX, Setting, Settings, all_settings, settings
 
 _PATTERN_GROUPS = ("BODY", "HEADERS", "QUERIES")
 
@@ -29,7 +30,9 @@ def check_names(**kwargs: Any) -> list[CheckMessage]:
         if name.startswith(PREFIX) and name.isupper() and name not in known:
             nearest = get_close_matches(name, sorted(known), n=1)
             hint = f"Write {nearest[0]} instead." if nearest else "Remove it, or look its name up in the documentation."
-            messages.append(Warning(f"{name} is no setting of django-security-logger.", hint=hint, id="security.W001"))
+            messages.append(
+                CheckWarning(f"{name} is no setting of django-security-logger.", hint=hint, id="security.W001")
+            )
     return messages
 
 
@@ -80,7 +83,7 @@ def check_patterns(**kwargs: Any) -> list[CheckMessage]:
                 messages.append(
                     Error(
                         f"{name}[{group!r}] has the pattern {pattern!r}, which does not compile: {error}.",
-                        hint="Write a regular expression of Python's module re; what is meant literally needs re.escape().",
+                        hint="Write a regular expression of Python's module re; re.escape() gives one for a literal text.",
                         id="security.E004",
                     )
                 )
@@ -119,4 +122,3 @@ def check_paths(**kwargs: Any) -> list[CheckMessage]:
             if parse_network(text) is None
         ]
     return messages
-

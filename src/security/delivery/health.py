@@ -65,7 +65,9 @@ class Health:
             self._lost_at_message = self.lost
             total = self.lost
         if more:
-            logger.warning("The backend %s stores again; it lost %d more log entries, %d in all.", self.name, more, total)
+            logger.warning(
+                "The backend %s stores again; it lost %d more log entries, %d in all.", self.name, more, total
+            )
 
 
 _healths: dict[str, Health] = {}

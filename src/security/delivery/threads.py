@@ -28,15 +28,21 @@ def run_blocking(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run `work` and give its result, from synchronous code."""
     if not _is_under_asgi_server():
         return work(*args, **kwargs)
-    return _pool().submit(copy_context().run, work, *args, **kwargs).result()
+    return _pool().submit(_bound(work, *args, **kwargs)).result()
 
 
 async def arun_blocking(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run `work` and give its result, from a coroutine; a cancelled caller does not stop it."""
     if not _is_under_asgi_server():
         return await asyncio.shield(sync_to_async(work, thread_sensitive=True)(*args, **kwargs))
-    future = _pool().submit(copy_context().run, work, *args, **kwargs)
+    future = _pool().submit(_bound(work, *args, **kwargs))
     return await asyncio.shield(asyncio.wrap_future(future))
+
+
+def _bound(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Callable[[], R]:
+    """Give `work` with its arguments and the context of the caller."""
+    context = copy_context()
+    return lambda: context.run(work, *args, **kwargs)
 
 
 def _is_under_asgi_server() -> bool:

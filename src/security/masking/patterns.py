@@ -29,8 +29,7 @@ def mask_members(
     replacement = settings.SENSITIVE_DATA_REPLACEMENT
     patterns = _patterns_of(group)
     return {
-        name: _hidden(value, replacement) if _is_sensitive(patterns, name) else value
-        for name, value in members.items()
+        name: _hidden(value, replacement) if _is_sensitive(patterns, name) else value for name, value in members.items()
     }
 
 

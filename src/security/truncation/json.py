@@ -28,9 +28,7 @@ _TOKEN: Final = re.compile(
     )""",
     re.VERBOSE,
 )
-_CUT_TOKEN: Final = re.compile(
-    rf'[ \t\n\r]*+(?:"{_CHARACTER}*+(?:\\(?:u[0-9a-fA-F]{{0,3}})?)?|[-+.\w]*+)\Z'
-)
+_CUT_TOKEN: Final = re.compile(rf'[ \t\n\r]*+(?:"{_CHARACTER}*+(?:\\(?:u[0-9a-fA-F]{{0,3}})?)?|[-+.\w]*+)\Z')
 _CLOSERS: Final = {"{": "}", "[": "]"}
 
 
@@ -122,7 +120,7 @@ class _Shortening:
             return _Next.NAME if self.open[-1] == "{" else _Next.VALUE
         return None
 
-    def add_value(self, piece: str) -> _Next | str:
+    def add_value(self, piece: str) -> _Next | str | None:
         if not self.has_room(piece, depth=len(self.open)):
             return self.cut()
         self.put(piece)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -22,7 +22,7 @@ class LogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_per_page = 50
     # Counting a log of millions of rows takes longer than anybody waits.
     show_full_result_count = False
-    list_filter = ("state",)
+    list_filter: ClassVar[tuple[str, ...]] = ("state",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -34,14 +34,14 @@ class LogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 @admin.register(InputRequestLog)
 class InputRequestLogAdmin(LogAdmin):
     list_display = ("start", "state", "response_code", "method", "path", "view_slug", "ip", "user_id", "time")
-    list_filter = ("state", "method", "is_secure")
+    list_filter: ClassVar[tuple[str, ...]] = ("state", "method", "is_secure")
     search_fields = ("=id", "path", "=ip", "=user_id", "=slug", "=view_slug")
 
 
 @admin.register(OutputRequestLog)
 class OutputRequestLogAdmin(LogAdmin):
     list_display = ("start", "state", "response_code", "method", "host", "path", "slug", "time")
-    list_filter = ("state", "method")
+    list_filter: ClassVar[tuple[str, ...]] = ("state", "method")
     search_fields = ("=id", "host", "path", "=slug", "=parent_log")
 
 

@@ -1,4 +1,4 @@
-"""Routers that send the logs to a database alias of their own, SECURITY_LOG_DB_NAME (published section "SQL backend")."""
+"""Routers that send the logs to an alias of their own, SECURITY_LOG_DB_NAME (published section "SQL backend")."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _log_alias() -> str:
     alias = settings.LOG_DB_NAME
     if alias is None:
         raise ImproperlyConfigured(
-            "A router of security.backends.sql.db_router needs SECURITY_LOG_DB_NAME, the alias of the database for logs."
+            "A router of security.backends.sql.db_router needs SECURITY_LOG_DB_NAME, the database alias for logs."
         )
     return alias
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -17,7 +18,7 @@ class StateField(models.PositiveSmallIntegerField):  # type: ignore[type-arg]
             kwargs["choices"] = states.choices
         super().__init__(**kwargs)
 
-    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
         name, path, args, kwargs = super().deconstruct()
         # States are code: a new one is no change of the table.
         kwargs.pop("choices", None)

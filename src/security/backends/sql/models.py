@@ -118,7 +118,7 @@ class InputRequestLog(RequestLog):
         verbose_name = _("input request")
         verbose_name_plural = _("input requests")
         indexes = (
-            # Requests of one client since a time: get_count_input_requests(from_time, ip=…), and "who was that address?"
+            # Requests of one client since a time: get_count_input_requests(from_time, ip=…)
             models.Index(fields=("ip", "start"), name="security_input_ip_start"),
             # "What did this user do?"
             models.Index(fields=("user_id", "start"), name="security_input_user_start"),
@@ -197,9 +197,7 @@ class CeleryTaskInvocationLog(CeleryTaskLog):
     is_unique = models.BooleanField(_("is unique"), default=False)
     is_async = models.BooleanField(_("is async"), default=True)
     is_on_commit = models.BooleanField(_("is on commit"), default=False)
-    estimated_time_of_first_arrival = models.DateTimeField(
-        _("estimated time of first arrival"), null=True, blank=True
-    )
+    estimated_time_of_first_arrival = models.DateTimeField(_("estimated time of first arrival"), null=True, blank=True)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
     stale_at = models.DateTimeField(_("stale at"), null=True, blank=True)
     state = StateField(

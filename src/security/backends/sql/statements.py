@@ -23,7 +23,7 @@ def upsert(connection: BaseDatabaseWrapper, model: type[models.Model], rows: int
     """Give the statement that stores `rows` entries of one kind."""
     quote = connection.ops.quote_name
     meta = model._meta
-    columns = tuple(quote(field.column) for field in meta.concrete_fields)
+    columns = tuple(quote(field.column) for field in meta.concrete_fields if field.column)
     return _upsert(
         connection.vendor in _CONFLICT_VENDORS,
         is_mariadb(connection),
@@ -59,7 +59,9 @@ def _upsert(
 def insert_new(connection: BaseDatabaseWrapper, model: type[models.Model], rows: int) -> str:
     """Give the statement that adds `rows` rows, leaving out those that are there."""
     quote = connection.ops.quote_name
-    columns = tuple(quote(field.column) for field in model._meta.concrete_fields if not field.primary_key)
+    columns = tuple(
+        quote(field.column) for field in model._meta.concrete_fields if field.column and not field.primary_key
+    )
     insert = _insert(quote(model._meta.db_table), columns, rows)
     if connection.vendor in _CONFLICT_VENDORS:
         return f"{insert} ON CONFLICT DO NOTHING"

@@ -14,7 +14,6 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import Any, Final
 
-
 # How often the thread looks, in seconds: to look now and then costs less than to be woken for each write.
 _INTERVAL: Final = 0.25
 # After as many looks without a write the thread sleeps until the next one.

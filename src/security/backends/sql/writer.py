@@ -9,7 +9,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings as site_settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connections, models, router, transaction
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    connections,
+    models,
+    router,
+    transaction,
+)
 from django.utils import timezone
 
 from security.backends.base import EntriesRefusedError, Writer
@@ -69,7 +77,13 @@ def _relations(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
         (str(entry.kind), entry.id, *reference) for entry in entries for reference in entry.related_objects
     )
     for kind, log_id, database, model, pk in unique:
-        yield {"log_kind": kind, "log_id": log_id, "database": database, "model": model, "object_pk": pk[:255]}
+        yield {
+            "log_kind": kind,
+            "log_id": log_id,
+            "database": database,
+            "model": model,
+            "object_pk": pk[:255],
+        }
 
 
 def _execute(

@@ -85,7 +85,9 @@ class _CaptureReader(Reader):
     def logs_related_with(self, kind: LoggerName, reference: ObjectReference) -> list[Any]:
         entries = getattr(self._logs, _LIST_OF_KIND[kind])
         return sorted(
-            (entry for entry in entries if reference in entry.related_objects), key=lambda entry: entry.id, reverse=True
+            (entry for entry in entries if reference in entry.related_objects),
+            key=lambda entry: entry.id,
+            reverse=True,
         )
 
 
@@ -122,10 +124,10 @@ class _Capturing:
             with _Capturing() as logs:
                 return await function(*args, **given(logs, kwargs))
 
-        wrapper = captured_async if inspect.iscoroutinefunction(function) else captured
+        wrapper: Any = captured_async if inspect.iscoroutinefunction(function) else captured
         # pytest would look for a fixture of that name.
         parameters = [parameter for name, parameter in signature.parameters.items() if name != _LOGS_PARAMETER]
-        wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        wrapper.__signature__ = signature.replace(parameters=parameters)
         return cast(F, wrapper)
 
 

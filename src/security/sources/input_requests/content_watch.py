@@ -58,7 +58,12 @@ class WatchedAsyncContent(AsyncIterator[bytes]):
     """The chunks of an asynchronous streaming response; the ends may be called again, and then mean nothing."""
 
     def __init__(
-        self, chunks: AsyncIterator[bytes], record: Record, beginning: Beginning, end: End, end_async: AsyncEnd
+        self,
+        chunks: AsyncIterator[bytes],
+        record: Record,
+        beginning: Beginning,
+        end: End,
+        end_async: AsyncEnd,
     ) -> None:
         self._chunks = chunks
         self._record = record

@@ -24,8 +24,8 @@ from django.urls import Resolver404, ResolverMatch, resolve
 from security.body import capture_bound
 from security.config import settings
 from security.enums import Event, RequestLogState
-from security.records import Entry, InputRequestRecord
 from security.recording import begin, complete
+from security.records import Entry, InputRequestRecord
 
 from . import client, messages
 from .body_watch import Beginning, WatchedStream
@@ -38,10 +38,9 @@ _CLIENT_LEFT: Final = "The client went away before its request was read."
 _CLIENT_LEFT_EARLY: Final = "The client went away before the response was complete."
 
 P = ParamSpec("P")
-Step = Callable[Concatenate["Exchange", P], "list[Entry]"]
 
 
-def _step(step: Step[P]) -> Step[P]:
+def _step(step: Callable[Concatenate[Exchange, P], list[Entry]]) -> Callable[Concatenate[Exchange, P], list[Entry]]:
     """Keep a fault of the logger from becoming the site's."""
 
     @wraps(step)
@@ -52,7 +51,7 @@ def _step(step: Step[P]) -> Step[P]:
             logger.exception("A request could not be recorded in full; the site goes on.")
             return []
 
-    return guarded
+    return guarded  # type: ignore[return-value]  # its parameters have names
 
 
 class Exchange:
@@ -121,7 +120,7 @@ class Exchange:
     def start_stream(self, response: HttpResponseBase) -> list[Entry]:
         """Note the head of a response whose body is yet to be made."""
         self._note_response(response)
-        return None
+        return []
 
     @_step
     def end_stream(self, beginning: Beginning, ending: Ending, error: BaseException | None) -> list[Entry]:

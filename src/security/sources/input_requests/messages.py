@@ -1,7 +1,7 @@
 """HTTP messages as fields of a record, read so that the site notices nothing.
 
-Django caches what it makes of a request (`headers`, `GET`, `COOKIES`) on the request itself; a middleware that asked first
-would freeze it for everybody after it. So the raw values in `request.META` are read here.
+Django caches what it makes of a request (`headers`, `GET`, `COOKIES`) on the request itself; a middleware that asked
+first would freeze it for everybody after it. So the raw values in `request.META` are read here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def host_of(request: HttpRequest) -> str:
 def headers_of(request: HttpRequest) -> Members:
     """Give the request's headers by their HTTP names (RFC 3875, 4.1.18)."""
     return {
-        name: str(value) for key, value in request.META.items() if (name := _header_name(key)) is not None and value != ""
+        name: str(value)
+        for key, value in request.META.items()
+        if (name := _header_name(key)) is not None and value != ""
     }
 
 
@@ -92,7 +94,7 @@ def response_body_of(response: HttpResponseBase, limit: int | None) -> Body | st
         return ""
     beginning = Beginning(capture_bound(limit))
     # The chunks of the content one by one: `content` would join them, however large they are.
-    for chunk in response:  # type: ignore[attr-defined]
+    for chunk in response:
         beginning.add(chunk)
         if beginning.is_full:
             break

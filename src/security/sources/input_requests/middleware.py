@@ -100,14 +100,16 @@ def _watch(exchange: Exchange, response: HttpResponseBase) -> None:
     async def end_async(ending: Ending, error: BaseException | None) -> None:
         await adeliver(exchange.end_stream(beginning, ending, error))
 
+    content: Any = response
     if getattr(response, "file_to_stream", None) is not None:
-        # A server may send the file by itself (PEP 3333, wsgi.file_wrapper), and must not be kept from it. It closes the
-        # response in any case, and when the client went away it does so while that error is on its way.
-        response._resource_closers.append(
+        # A server may send the file by itself (PEP 3333, wsgi.file_wrapper), and must not be kept from it. It closes
+        # the response in any case; when the client went away it does so while that error is on its way.
+        content._resource_closers.append(  # noqa: SLF001 as Django does for its own
             lambda: end(Ending.EXHAUSTED if sys.exception() is None else Ending.ABANDONED, None)
         )
     elif response.is_async:
-        chunks: Any = response.streaming_content
-        response.streaming_content = WatchedAsyncContent(chunks, exchange.record, beginning, end, end_async)  # type: ignore[assignment]
+        content.streaming_content = WatchedAsyncContent(
+            content.streaming_content, exchange.record, beginning, end, end_async
+        )
     else:
-        response.streaming_content = WatchedContent(iter(response.streaming_content), exchange.record, beginning, end)  # type: ignore[arg-type]
+        content.streaming_content = WatchedContent(content.streaming_content, exchange.record, beginning, end)

@@ -1,8 +1,8 @@
 """What a view's decorators say about its logs.
 
 A decorator marks; nothing is decided while the view runs, as the row of a request is written before it does. A mark
-counts wherever a reader of the site's code would expect it to: on the function, on the class of a view, and on the method
-that answers.
+counts wherever a reader of the site's code would expect it to: on the function, on the class of a view, and on the
+method that answers.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, TypeVar, cast, overload
 
 from django.http import HttpRequest
 
@@ -49,10 +49,10 @@ class ViewMark:
 
         return self._named_as(view, marked)
 
-    def _named_as(self, view: V, marked: Any) -> V:
-        wrapped: V = wraps(view)(marked)
+    def _named_as(self, view: V, marked: Callable[..., Any]) -> V:
+        wrapped = wraps(view)(marked)
         setattr(wrapped, self.mark, True)
-        return wrapped
+        return cast("V", wrapped)
 
 
 class ViewClassMark:
