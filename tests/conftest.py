@@ -1,1 +1,21 @@
 """What all tests share."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from asgiref.sync import async_to_sync
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run an async test as Django's own test case does: in the thread, and the transaction, of its fixtures.
+
+    An event loop of a plugin would have the database work done in another thread, on a connection that commits.
+    """
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    async_to_sync(pyfuncitem.obj)(**{name: pyfuncitem.funcargs[name] for name in names})
+    return True

@@ -88,7 +88,9 @@ class Body:
             return ""
         # Masking comes before any cut, which could otherwise bare the half of a secret.
         text = mask_text(self.content.decode(kind.charset, "replace"))
-        if limit is None or len(text) <= limit:
+        bound = capture_bound(limit)
+        is_whole = bound is None or len(self.content) < bound
+        if limit is None or (is_whole and len(text) <= limit):
             return fit_text(text, limit)
         string_limit = settings.LOG_JSON_STRING_LENGTH
         if kind.is_json and string_limit is not None:

@@ -28,8 +28,14 @@ def check_names(**kwargs: Any) -> list[CheckMessage]:
     messages: list[CheckMessage] = []
     for name in dir(site_settings):
         if name.startswith(PREFIX) and name.isupper() and name not in known:
-            nearest = get_close_matches(name, sorted(known), n=1)
-            hint = f"Write {nearest[0]} instead." if nearest else "Remove it, or look its name up in the documentation."
+            # Without the prefix, which would make any two names alike.
+            bare = sorted(other.removeprefix(PREFIX) for other in known)
+            nearest = get_close_matches(name.removeprefix(PREFIX), bare, n=1)
+            hint = (
+                f"Write {PREFIX}{nearest[0]} instead."
+                if nearest
+                else "Remove it, or look its name up in the documentation."
+            )
             messages.append(
                 CheckWarning(f"{name} is no setting of django-security-logger.", hint=hint, id="security.W001")
             )
@@ -83,7 +89,7 @@ def check_patterns(**kwargs: Any) -> list[CheckMessage]:
                 messages.append(
                     Error(
                         f"{name}[{group!r}] has the pattern {pattern!r}, which does not compile: {error}.",
-                        hint="Write a regular expression of Python's module re; re.escape() gives one for a literal text.",
+                        hint="Write a regular expression of the module re; re.escape() gives one for a literal text.",
                         id="security.E004",
                     )
                 )

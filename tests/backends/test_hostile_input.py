@@ -1,0 +1,135 @@
+"""Bad input is recorded, and never makes an error that the site would not have made."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client, override_settings
+
+from security.backends.sql.models import InputRequestLog
+from security.delivery import lost_entries
+from security.enums import RequestLogState
+
+pytestmark = pytest.mark.django_db
+
+
+def ask(body: bytes = b"", **environ: Any) -> tuple[int, InputRequestLog]:
+    """Ask the site with an environ as a server would make it; give the status and the row."""
+    base = {
+        "REQUEST_METHOD": "POST" if body else "GET",
+        "PATH_INFO": "/echo/" if body else "/",
+        "REMOTE_ADDR": "192.0.2.7",
+        "CONTENT_LENGTH": str(len(body)),
+        "CONTENT_TYPE": "application/json",
+        "wsgi.input": io.BytesIO(body),
+    }
+    lost = lost_entries()
+    response = Client(raise_request_exception=False).request(**{**base, **environ})
+    assert lost_entries() == lost
+    return response.status_code, InputRequestLog.objects.get()
+
+
+@pytest.mark.parametrize(
+    ("environ", "field", "stored"),
+    [
+        ({"PATH_INFO": "/a\0b"}, "path", "/a␀b"),
+        ({"PATH_INFO": "/\xff\xfe"}, "path", "/%FF%FE"),
+        ({"PATH_INFO": "/" + "x" * 5000}, "path", "/" + "x" * 1998 + "…"),
+        ({"QUERY_STRING": "a=%00&b=%ff&c=%ed%a0%80"}, "queries", {"a": "␀", "b": "�", "c": "���"}),
+        ({"QUERY_STRING": "a=\xc5\x99"}, "queries", {"a": "ř"}),
+        ({"REQUEST_METHOD": "X" * 500}, "method", "X" * 19 + "…"),
+        ({"REQUEST_METHOD": "get"}, "method", "GET"),
+        ({"REMOTE_ADDR": ""}, "ip", None),
+        ({"REMOTE_ADDR": "unix:"}, "ip", None),
+        ({"REMOTE_ADDR": "fe80::1%eth0"}, "ip", "fe80::1"),
+        ({"REMOTE_ADDR": "::ffff:192.0.2.9"}, "ip", "192.0.2.9"),
+        ({"HTTP_X_ODD": "a\0\x01b"}, "request_headers", {"X-Odd": "a␀\x01b"}),
+    ],
+)
+def test_odd_parts_of_a_request_are_stored(environ: dict[str, str], field: str, stored: Any) -> None:
+    _, row = ask(**environ)
+    value = getattr(row, field)
+    if field == "request_headers":
+        value = {"X-Odd": value["X-Odd"]}
+    assert value == stored
+
+
+def test_a_peer_without_an_address_is_stored_without_one() -> None:
+    # A server on a unix socket leaves the variable out, or gives None.
+    _, row = ask(REMOTE_ADDR=None)
+    assert row.ip is None
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"[" * 100_000 + b"]" * 100_000, "application/json"),
+        (b"7" * 12_000, "application/json"),
+        (b'{"a": ' + b"7" * 12_000 + b"}", "application/json"),
+        (b"\xff\xfe\x00", "application/json; charset=utf-16"),
+        (b"\xff", "application/json; charset=\xff"),
+        (b"x", "application/json; charset=punycode"),
+        (b"a\0b\xed\xa0\x80", "text/html"),
+        (b'{"a": "\\ud800"}', "application/json"),
+        (b"<" * 50_000, "text/xml"),
+        (b'{"password": "' + b'\\"' * 50_000, "application/json"),
+    ],
+)
+def test_hostile_bodies_are_stored(body: bytes, content_type: str) -> None:
+    code, row = ask(body, CONTENT_TYPE=content_type)
+    assert row.response_code == code
+    assert row.state != RequestLogState.INCOMPLETE
+    assert len(row.request_body) <= 1000
+    if body[:1] in b"[7{" and len(body) > 1000:
+        json.loads(row.request_body)
+
+
+@override_settings(SECURITY_LOG_RESPONSE_BODY_CONTENT_TYPES=["multipart/form-data"])
+def test_broken_multipart_is_answered_as_ever_and_stored() -> None:
+    code, row = ask(b"--b\r\nContent-Disp", CONTENT_TYPE="multipart/form-data; boundary=b", PATH_INFO="/form/")
+    assert (code, row.request_body) == (200, "--b\r\nContent-Disp")
+    InputRequestLog.objects.all().delete()
+    code, row = ask(b"x", CONTENT_TYPE="multipart/form-data", PATH_INFO="/form/")
+    assert row.response_code == code == 400
+
+
+def test_a_query_of_60_kb_is_stored_as_far_as_it_may_be() -> None:
+    code, row = ask(QUERY_STRING="&".join(f"key{i}={'v' * 20}" for i in range(2500)))
+    assert code == 200
+    assert len(json.dumps(row.queries)) < 20_000
+    assert row.queries["key0"] == "v" * 20
+
+
+def test_five_thousand_query_keys_are_cut() -> None:
+    _, row = ask(QUERY_STRING="&".join(f"{i}" for i in range(5000)))
+    assert row.queries["0"] == ""
+
+
+def test_headers_beyond_all_bounds_are_cut() -> None:
+    _, row = ask(**{f"HTTP_X_{i}": "v" * 1000 for i in range(100)})
+    assert len(json.dumps(row.request_headers)) < 40_000
+
+
+def test_a_length_that_is_none_is_answered_as_ever() -> None:
+    code, row = ask(b"x", CONTENT_LENGTH="nonsense")
+    assert row.response_code == code
+
+
+def test_a_client_that_goes_away_while_its_body_is_read_leaves_a_closed_row() -> None:
+    class Broken:
+        def read(self, *args: Any) -> bytes:
+            raise OSError("connection reset")
+
+        readline = read
+
+    _, row = ask(**{"wsgi.input": Broken(), "CONTENT_LENGTH": "10", "REQUEST_METHOD": "POST", "PATH_INFO": "/echo/"})
+    assert row.state is RequestLogState.ABORTED
+    assert row.error_message is not None
+
+
+def test_the_table_is_the_one_of_the_database_under_test() -> None:
+    assert InputRequestLog._meta.db_table in connection.introspection.table_names()

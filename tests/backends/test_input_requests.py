@@ -1,0 +1,371 @@
+"""What is recorded of a request, sync and async, as the backends would store it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import Group, User
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.test import AsyncClient, Client, override_settings
+from django.test.utils import CaptureQueriesContext
+
+from security.backends.sql.models import InputRequestLog
+from security.backends.testing import CapturedLogs, capture_security_logs
+from security.enums import RequestLogState
+
+pytestmark = pytest.mark.django_db
+
+Ask = Callable[..., Any]
+
+
+def ask_sync(method: str, path: str, *, client: Client | None = None, **kwargs: Any) -> Any:
+    headers = kwargs.pop("headers", None)
+    client = client or Client(raise_request_exception=False)
+    response = client.generic(method, path, headers=headers, **kwargs)
+    if response.streaming:
+        b"".join(response)
+    return response
+
+
+def ask_async(method: str, path: str, **kwargs: Any) -> Any:
+    @async_to_sync
+    async def ask() -> Any:
+        client = AsyncClient(raise_request_exception=False)
+        response = await client.generic(method, path, **kwargs)
+        if response.streaming:
+            async for _ in response:
+                pass
+        return response
+
+    return ask()
+
+
+both = pytest.mark.parametrize("ask", [ask_sync, ask_async])
+
+
+def only(logs: CapturedLogs) -> Any:
+    (entry,) = logs.input_request
+    return entry
+
+
+@both
+def test_a_request_and_its_response_are_recorded(ask: Ask) -> None:
+    with capture_security_logs() as logs:
+        ask("POST", "/echo/?a=1&a=2&b=&c=%C5%99", data='{"x": 1}', content_type="application/json")
+    entry = only(logs)
+    assert (entry.host, entry.method, entry.path) == ("testserver", "POST", "/echo/")
+    assert entry.queries == {"a": ["1", "2"], "b": "", "c": "ř"}
+    assert (entry.is_secure, entry.ip, entry.user_id, entry.view_slug) == (False, "127.0.0.1", None, "echo")
+    assert entry.request_headers["Content-Type"] == "application/json"
+    assert entry.request_body == entry.response_body == '{"x": 1}'
+    assert (entry.response_code, entry.response_headers["Content-Type"]) == (200, "application/json")
+    assert entry.state is RequestLogState.INFO
+    assert entry.start < entry.stop
+    assert entry.time == pytest.approx((entry.stop - entry.start).total_seconds(), abs=1e-5)
+    assert (entry.slug, entry.extra_data, entry.related_objects, entry.error_message) == (None, {}, (), None)
+
+
+@both
+def test_the_row_is_the_entry(ask: Ask) -> None:
+    with capture_security_logs() as logs:
+        ask("POST", "/echo/?a=1", data='{"x": 1}', content_type="application/json", headers={"X-Token": "secret"})
+    row, entry = InputRequestLog.objects.get(), only(logs)
+    for field in row._meta.concrete_fields:
+        assert getattr(row, field.attname) == entry.values[field.attname], field.attname
+    assert row.state.name == "INFO"
+    assert row.request_headers["X-Token"] == "[Filtered]"
+
+
+@both
+def test_the_started_entry_comes_before_the_view_and_the_finished_one_after(ask: Ask) -> None:
+    with capture_security_logs() as logs:
+        ask("GET", "/")
+    (started,), (finished,) = logs.input_request_started, logs.input_request_finished
+    assert (started.version, started.state, started.view_slug) == (1, RequestLogState.INCOMPLETE, "home")
+    assert (finished.version, finished.id) == (2, started.id)
+    assert logs.input_request_error == []
+
+
+@both
+@override_settings(SECURITY_RELEASE="1f3c")
+def test_the_release_is_that_of_the_site(ask: Ask) -> None:
+    with capture_security_logs() as logs:
+        ask("GET", "/")
+    assert only(logs).release == "1f3c"
+
+
+@both
+@pytest.mark.parametrize("path", ["/fail/", "/fail-async/", "/write-and-fail/"])
+def test_an_unhandled_exception_is_recorded_with_its_traceback(ask: Ask, path: str) -> None:
+    with capture_security_logs() as logs:
+        assert ask("GET", path).status_code == 500
+    entry = only(logs)
+    assert (entry.state, entry.response_code, entry.event) == (RequestLogState.ERROR, 500, "error")
+    assert entry.error_message.startswith("Traceback (most recent call last):")
+    assert "ValueError: " in entry.error_message.splitlines()[-1]
+    assert "views.py" in entry.error_message
+    assert not Group.objects.filter(name="rolled back").exists()
+
+
+def test_an_exception_that_reaches_the_client_is_recorded_too() -> None:
+    with capture_security_logs() as logs, pytest.raises(ValueError, match="no such thing"):
+        Client().get("/fail/")
+    assert "ValueError: no such thing" in only(logs).error_message
+
+
+@both
+@pytest.mark.parametrize(
+    ("path", "code", "slug"),
+    [
+        ("/missing/", 404, "missing"),
+        ("/nowhere/", 404, None),
+        ("/suspicious/", 400, "suspicious"),
+        ("/async", 301, "home-async"),
+    ],
+)
+def test_answers_of_django_are_recorded(ask: Ask, path: str, code: int, slug: str | None) -> None:
+    with capture_security_logs() as logs:
+        assert ask("GET", path).status_code == code
+    entry = only(logs)
+    # CommonMiddleware, around the log's, makes a redirect of the 404 that is seen here.
+    assert entry.response_code == (404 if code == 301 else code)
+    assert entry.state is RequestLogState.WARNING
+    assert entry.view_slug == slug
+    assert entry.error_message is None
+    assert len(logs.input_request_started) == 1
+
+
+@override_settings(SECURITY_APPEND_SLASH=False)
+def test_without_append_slash_a_path_without_its_slash_has_no_view() -> None:
+    with capture_security_logs() as logs:
+        Client().get("/async")
+    assert only(logs).view_slug is None
+
+
+@both
+@override_settings(
+    ALLOWED_HOSTS=["good.example"],
+    MIDDLEWARE=["security.middleware.LogMiddleware", "django.middleware.common.CommonMiddleware"],
+)
+def test_a_host_that_is_not_allowed_is_recorded_as_the_client_wrote_it(ask: Ask) -> None:
+    with capture_security_logs() as logs:
+        assert ask("GET", "/", headers={"host": "evil.example"}).status_code == 400
+    entry = only(logs)
+    # The asynchronous test client sends its own host as well.
+    assert entry.host.endswith("evil.example")
+    assert (entry.response_code, entry.view_slug) == (400, "home")
+
+
+@both
+@pytest.mark.parametrize("path", ["/hidden/", "/hidden-async/", "/hidden-class/", "/hidden-method/"])
+def test_a_hidden_request_body_is_not_recorded(ask: Ask, path: str) -> None:
+    with capture_security_logs() as logs:
+        assert ask("POST", path, data='{"a": 1}', content_type="application/json").content == b"8"
+    assert only(logs).request_body == ""
+
+
+@both
+@pytest.mark.parametrize("path", ["/exempt/", "/exempt-async/", "/exempt-class/", "/exempt-child/"])
+def test_a_request_to_an_exempt_view_is_not_recorded(ask: Ask, path: str) -> None:
+    with capture_security_logs() as logs:
+        assert ask("GET", path).content == b"unseen"
+    assert logs.input_request == []
+    assert not InputRequestLog.objects.exists()
+
+
+class Refuses:
+    """A middleware that reads the body and answers before the view is reached."""
+
+    sync_capable, async_capable = True, False
+
+    def __init__(self, get_response: Any) -> None:
+        pass
+
+    def __call__(self, request: Any) -> Any:
+        from django.http import HttpResponse
+
+        return HttpResponse(request.body, status=403, content_type="application/json")
+
+
+@both
+@override_settings(MIDDLEWARE=["security.middleware.LogMiddleware", f"{__name__}.Refuses"])
+def test_the_decorators_hold_for_a_view_that_is_never_reached(ask: Ask) -> None:
+    sent: dict[str, Any] = {"data": '{"a": 1}', "content_type": "application/json"}
+    with capture_security_logs() as logs:
+        ask("POST", "/exempt/", **sent)
+        ask("POST", "/hidden/", **sent)
+        ask("POST", "/echo/", **sent)
+    assert [(entry.view_slug, entry.request_body) for entry in logs.input_request] == [
+        ("hidden", ""),
+        ("echo", '{"a": 1}'),
+    ]
+
+
+@both
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"SECURITY_LOG_REQUEST_IGNORE_URL_PATHS": {"/"}},
+        {"SECURITY_LOG_REQUEST_IGNORE_IP": ("127.0.0.1",)},
+        {"SECURITY_LOG_REQUEST_IGNORE_IP": ("127.0.0.0/8",)},
+    ],
+)
+def test_ignored_paths_and_addresses_are_not_recorded(ask: Ask, given: dict[str, Any]) -> None:
+    with capture_security_logs() as logs, override_settings(**given):
+        ask("GET", "/")
+        assert logs.input_request == []
+    with capture_security_logs() as logs:
+        ask("GET", "/")
+    assert len(logs.input_request) == 1
+
+
+@both
+def test_what_a_view_adds_is_recorded(ask: Ask) -> None:
+    with capture_security_logs() as logs:
+        ask("GET", "/orders/7/")
+    entry, group = only(logs), Group.objects.get()
+    assert (entry.slug, entry.extra_data, entry.view_slug) == ("order", {"number": 7}, "order")
+    assert [reference.pk for reference in entry.related_objects] == [str(group.pk)]
+    (relation,) = InputRequestLog.objects.get().related_objects
+    assert relation.object == group
+
+
+@both
+@pytest.mark.parametrize("path", ["/stream/", "/stream-async/"])
+def test_a_stream_is_recorded_when_it_ends(ask: Ask, path: str) -> None:
+    if (ask is ask_sync) == path.endswith("async/"):
+        with pytest.warns(Warning, match="StreamingHttpResponse must consume"), capture_security_logs() as logs:
+            ask("GET", path)
+    else:
+        with capture_security_logs() as logs:
+            ask("GET", path)
+    entry = only(logs)
+    assert (entry.response_body, entry.response_code, entry.state) == ("one,two,three", 200, RequestLogState.INFO)
+
+
+def test_a_stream_is_not_complete_before_it_ends() -> None:
+    with capture_security_logs() as logs:
+        response = Client().get("/stream/")
+        chunks = iter(response)
+        assert next(chunks) == b"one,"
+        assert only(logs).state is RequestLogState.INCOMPLETE
+        assert list(chunks) == [b"two,", b"three"]
+        assert only(logs).state is RequestLogState.INFO
+        response.close()
+    assert len(logs.input_request_finished) == 1
+
+
+def test_a_stream_that_is_closed_before_its_end_says_so() -> None:
+    with capture_security_logs() as logs:
+        response = Client().get("/stream/")
+        next(iter(response))
+        response.close()
+    entry = only(logs)
+    assert (entry.state, entry.response_body) == (RequestLogState.ABORTED, "one,")
+    assert "client went away" in entry.error_message
+
+
+def test_a_stream_that_breaks_is_an_error_with_its_traceback() -> None:
+    with capture_security_logs() as logs, pytest.raises(ValueError, match="the stream broke"):
+        Client().get("/broken-stream/").getvalue()
+    entry = only(logs)
+    assert (entry.state, entry.response_code) == (RequestLogState.ERROR, 200)
+    assert entry.error_message.endswith("ValueError: the stream broke\n")
+
+
+def test_a_file_is_recorded_when_its_response_is_closed() -> None:
+    with capture_security_logs() as logs:
+        response = Client().get("/download/")
+        response.getvalue()
+        response.close()
+    assert (only(logs).state, only(logs).response_code) == (RequestLogState.INFO, 200)
+
+
+@pytest.fixture
+def user() -> User:
+    return User.objects.create_user("ann", password="pass")
+
+
+@pytest.mark.parametrize("path", ["/", "/whoami/"])
+def test_who_asked_is_recorded_whether_or_not_the_site_looked(user: User, path: str) -> None:
+    client = Client()
+    client.force_login(user)
+    with capture_security_logs() as logs:
+        client.get(path)
+    assert only(logs).user_id == str(user.pk)
+    assert InputRequestLog.objects.get().user == user
+
+
+def test_the_session_is_read_once_and_only_if_the_site_did_not(user: User) -> None:
+    client = Client()
+    client.force_login(user)
+
+    def session_queries(path: str) -> int:
+        with CaptureQueriesContext(connection) as queries:
+            client.get(path)
+        return sum(Session._meta.db_table in query["sql"] for query in queries)
+
+    assert session_queries("/") == session_queries("/whoami/") == 1
+    with override_settings(SECURITY_LOG_USER="loaded"):
+        assert session_queries("/") == 0
+
+
+def test_logging_in_and_out_is_recorded_with_the_user_whose_it_is() -> None:
+    user = User.objects.create_superuser("ann", password="pass")
+    client = Client()
+    with capture_security_logs() as logs:
+        client.post("/admin/login/?next=/", {"username": "ann", "password": "pass"})
+        client.post("/admin/logout/")
+        client.get("/")
+    assert [entry.user_id for entry in logs.input_request] == [str(user.pk), str(user.pk), None]
+
+
+@override_settings(
+    SECURITY_LOG_RESPONSE_BODY_CONTENT_TYPES=["application/x-www-form-urlencoded", "multipart/form-data"]
+)
+@both
+def test_forms_are_recorded_where_the_site_asks_for_it_with_their_passwords_hidden(ask: Ask) -> None:
+    with capture_security_logs() as logs:
+        ask("POST", "/form/", data="name=ann&password=secret", content_type="application/x-www-form-urlencoded")
+    assert only(logs).request_body == "name=ann&password=[Filtered]"
+    body = '--b\r\nContent-Disposition: form-data; name="password"\r\n\r\nsecret\r\n--b--\r\n'
+    with capture_security_logs() as logs:
+        ask("POST", "/form/", data=body, content_type="multipart/form-data; boundary=b")
+    assert "secret" not in only(logs).request_body
+    assert "[Filtered]" in only(logs).request_body
+
+
+def test_a_form_is_not_recorded_by_default() -> None:
+    with capture_security_logs() as logs:
+        Client().post("/form/", {"name": "ann", "file": io.BytesIO(b"x")})
+    assert only(logs).request_body == ""
+
+
+@both
+def test_a_long_json_body_stays_json(ask: Ask) -> None:
+    with capture_security_logs() as logs:
+        ask("POST", "/echo/", data=json.dumps({"a": ["x" * 300] * 50}), content_type="application/json")
+    entry = only(logs)
+    assert len(entry.request_body) <= 1000
+    assert json.loads(entry.request_body)["a"][0] == "x" * 250 + "…"
+    assert json.loads(entry.response_body)
+
+
+@override_settings(SECURITY_LOG_REQUEST_BODY_LENGTH=None, SECURITY_LOG_RESPONSE_BODY_LENGTH=None)
+def test_a_site_can_ask_for_whole_bodies() -> None:
+    text = json.dumps({"a": "x" * 100_000})
+    with capture_security_logs() as logs:
+        Client().post("/echo/", text, content_type="application/json")
+    assert only(logs).request_body == only(logs).response_body == text
+
+
+def test_a_compressed_body_is_not_taken_for_text() -> None:
+    with capture_security_logs() as logs:
+        Client().post("/echo/", b"\x1f\x8b", content_type="application/json", headers={"content-encoding": "gzip"})
+    assert only(logs).request_body == ""

@@ -1,0 +1,334 @@
+"""The SQL backend: what is stored survives, in few statements, wherever the site keeps its logs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
+from django.db import connection, connections, transaction
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
+
+from security import recording
+from security.backends.base import EntriesRefusedError
+from security.backends.reader import get_count_input_requests, get_logs_related_with_object
+from security.backends.sql.models import (
+    CeleryTaskInvocationLog,
+    CeleryTaskRunLog,
+    CommandLog,
+    InputRequestLog,
+    OutputRequestLog,
+    RelatedObject,
+)
+from security.backends.sql.writer import SQLWriter
+from security.backends.testing import capture_security_logs
+from security.delivery import deliver, lost_entries
+from security.enums import Event, LoggerName, RequestLogState
+from security.records import (
+    RECORD_TYPES,
+    CeleryTaskInvocationRecord,
+    CeleryTaskRunRecord,
+    CommandRecord,
+    Entry,
+    InputRequestRecord,
+    OutputRequestRecord,
+)
+
+pytestmark = pytest.mark.django_db
+
+ROUTERS = {
+    "mirror": "security.backends.sql.db_router.MirrorSecurityLoggerRouter",
+    "own": "security.backends.sql.dbr_router.MultipleDBSecurityLoggerRouter",
+}
+
+
+def finished(record: InputRequestRecord) -> list[Entry]:
+    return recording.complete(record, Event.FINISHED, state=RequestLogState.INFO)
+
+
+@pytest.mark.parametrize("kind", LoggerName)
+def test_every_kind_is_stored_and_read_back(kind: LoggerName) -> None:
+    record = RECORD_TYPES[kind]()
+    SQLWriter().write(recording.begin(record))
+    (row,) = {
+        LoggerName.INPUT_REQUEST: InputRequestLog,
+        LoggerName.OUTPUT_REQUEST: OutputRequestLog,
+        LoggerName.COMMAND: CommandLog,
+        LoggerName.CELERY_TASK_INVOCATION: CeleryTaskInvocationLog,
+        LoggerName.CELERY_TASK_RUN: CeleryTaskRunLog,
+    }[kind].objects.all()
+    assert (row.id, row.state, row.reference) == (record.id, record.state, record.reference)
+    assert row.state.name == record.state.name
+    assert row.state.label
+
+
+def test_writing_again_and_writing_late_change_nothing() -> None:
+    record = InputRequestRecord(path="/a")
+    first = recording.begin(record)
+    second = finished(record)
+    writer = SQLWriter()
+    for entries in (first, second, second, first, second + first):
+        writer.write(entries)
+    row = InputRequestLog.objects.get()
+    assert (row.version, row.state) == (2, RequestLogState.INFO)
+
+
+def test_the_last_entry_makes_a_row_whole_whose_first_was_lost() -> None:
+    record = InputRequestRecord(path="/a", method="GET")
+    recording.begin(record)
+    SQLWriter().write(finished(record))
+    row = InputRequestLog.objects.get()
+    assert (row.path, row.method, row.start) == ("/a", "GET", record.start)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_is_one_statement_for_each_kind_and_one_for_all_relations() -> None:
+    group = Group.objects.create(name="a")
+    entries = []
+    for record_type in (InputRequestRecord, OutputRequestRecord):
+        for _ in range(50):
+            record = record_type()
+            record.add_related_objects(group)
+            entries += recording.begin(record) + recording.complete(record, Event.FINISHED, state=RequestLogState.INFO)
+    with CaptureQueriesContext(connection) as queries:
+        SQLWriter().write(entries)
+    assert len(queries) == 3
+    assert InputRequestLog.objects.count() == OutputRequestLog.objects.count() == 50
+    assert RelatedObject.objects.count() == 100
+    SQLWriter().write(entries)
+    assert RelatedObject.objects.count() == 100
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_an_entry_that_the_database_refuses_takes_no_other_with_it(position: int) -> None:
+    records = [InputRequestRecord(path=f"/{number}") for number in range(3)]
+    entries = [entry for record in records for entry in recording.begin(record)]
+    refused = dict(entries[position].values)
+    # No field can hold what the database refuses; a value that went round the recorder can.
+    refused["path"] = None
+    entries[position] = Entry(entries[position].kind, entries[position].event, refused)
+    with pytest.raises(EntriesRefusedError) as error:
+        SQLWriter().write(entries)
+    assert len(error.value.causes) == 1
+    stored = set(InputRequestLog.objects.values_list("path", flat=True))
+    assert stored == {f"/{number}" for number in range(3)} - {f"/{position}"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_error_of_the_log_does_not_spoil_the_transaction_of_the_site() -> None:
+    (entry,) = recording.begin(InputRequestRecord())
+    broken = Entry(entry.kind, entry.event, {**entry.values, "path": None})
+    with transaction.atomic():
+        Group.objects.create(name="before")
+        with pytest.raises(EntriesRefusedError):
+            SQLWriter().write([broken])
+        Group.objects.create(name="after")
+    assert Group.objects.count() == 2
+
+
+def set_atomic_requests(monkeypatch: pytest.MonkeyPatch, is_atomic: bool) -> None:
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", is_atomic)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_atomic", [True, False])
+@pytest.mark.parametrize("path", ["/fail/", "/write-and-fail/", "/orders/7/", "/stream/"])
+def test_nothing_is_lost_with_or_without_atomic_requests(
+    is_atomic: bool, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_atomic_requests(monkeypatch, is_atomic)
+    response = Client(raise_request_exception=False).get(path)
+    b"".join(response)
+    row = InputRequestLog.objects.get()
+    assert (row.path, row.response_code, row.version) == (path, response.status_code, 2)
+    assert row.state is RequestLogState.of_response_code(response.status_code)
+    assert not Group.objects.filter(name="rolled back").exists()
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "log"])
+@pytest.mark.parametrize("router", ROUTERS.values(), ids=ROUTERS)
+def test_the_routers_send_logs_and_nothing_else_to_their_alias(router: str) -> None:
+    with override_settings(DATABASE_ROUTERS=[router], SECURITY_LOG_DB_NAME="log"):
+        assert InputRequestLog.objects.db == "log"
+        assert User.objects.db == "default"
+        with CaptureQueriesContext(connections["log"]) as queries:
+            Client().get("/")
+        assert len([query for query in queries if "security_sql_inputrequestlog" in query["sql"]]) == 2
+        assert InputRequestLog.objects.count() == 1
+
+
+def test_a_router_without_its_alias_says_what_is_missing() -> None:
+    from django.core.exceptions import ImproperlyConfigured
+
+    with (
+        override_settings(DATABASE_ROUTERS=[ROUTERS["mirror"]]),
+        pytest.raises(ImproperlyConfigured, match="needs SECURITY_LOG_DB_NAME"),
+    ):
+        InputRequestLog.objects.count()
+
+
+@pytest.mark.parametrize(
+    ("name", "alias", "app", "expected"),
+    [
+        ("mirror", "log", "security_sql", False),
+        ("mirror", "log", "auth", False),
+        ("mirror", "default", "security_sql", None),
+        ("mirror", "default", "auth", None),
+        ("own", "log", "security_sql", True),
+        ("own", "log", "auth", False),
+        ("own", "default", "security_sql", False),
+        ("own", "default", "auth", None),
+    ],
+)
+@override_settings(SECURITY_LOG_DB_NAME="log")
+def test_each_table_is_migrated_where_it_belongs(name: str, alias: str, app: str, expected: bool | None) -> None:
+    from django.utils.module_loading import import_string
+
+    assert import_string(ROUTERS[name])().allow_migrate(alias, app) is expected
+
+
+def test_no_migration_is_missing() -> None:
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+
+
+@override_settings(USE_TZ=False)
+def test_a_site_without_time_zones_has_its_times() -> None:
+    record = InputRequestRecord()
+    SQLWriter().write(recording.begin(record))
+    row = InputRequestLog.objects.get()
+    start: Any = row.start
+    from django.utils import timezone
+
+    assert abs(timezone.make_naive(record.start, timezone.get_default_timezone()) - start) < timedelta(seconds=1)
+
+
+def test_a_range_of_time_is_a_range_of_the_primary_key() -> None:
+    for _ in range(3):
+        deliver(recording.begin(InputRequestRecord()))
+    times = list(InputRequestLog.objects.order_by("id").values_list("start", flat=True))
+    logs = InputRequestLog.objects
+    assert logs.started_between(times[1]).count() == 2
+    assert logs.started_between(None, times[1]).count() == 1
+    assert logs.started_between(times[1], times[2]).count() == 1
+    assert "id" in str(logs.started_between(times[1]).query.where)
+
+
+def test_the_children_of_a_log_are_found() -> None:
+    parent, child = InputRequestRecord(), OutputRequestRecord()
+    child.parent_log = parent.reference
+    deliver(recording.begin(parent) + recording.begin(child))
+    row = InputRequestLog.objects.get()
+    assert [log.id for log in OutputRequestLog.objects.all().children_of(row)] == [child.id]
+
+
+def test_runs_and_invocations_find_each_other() -> None:
+    deliver(recording.begin(CeleryTaskInvocationRecord(celery_task_id="7")))
+    for retries in range(3):
+        deliver(recording.begin(CeleryTaskRunRecord(celery_task_id="7", retries=retries)))
+    invocation = CeleryTaskInvocationLog.objects.get()
+    assert [run.retries for run in invocation.runs] == [0, 1, 2]
+    assert (invocation.first_run.retries, invocation.last_run.retries) == (0, 2)  # type: ignore[union-attr]
+    assert list(CeleryTaskRunLog.objects.first().get_task_invocation_logs()) == [invocation]  # type: ignore[union-attr]
+
+
+def test_a_command_is_stored_with_its_output() -> None:
+    record = CommandRecord(name="x", output="password=secret\n")
+    deliver(recording.complete(record, Event.FINISHED))
+    assert CommandLog.objects.get().output == "password=[Filtered]"
+
+
+# The readers answer alike from each backend that reads.
+
+
+@pytest.fixture(params=["sql", "testing"])
+def reading(request: pytest.FixtureRequest) -> Any:
+    if request.param == "sql":
+        with override_settings(SECURITY_BACKEND_READER="sql"):
+            yield
+    else:
+        with override_settings(SECURITY_BACKENDS=[]), capture_security_logs():
+            yield
+
+
+@pytest.mark.usefixtures("reading")
+def test_input_requests_are_counted() -> None:
+    from_time = datetime.now(UTC)
+    client = Client()
+    client.get("/")
+    client.post("/form/", {"a": 1}, REMOTE_ADDR="192.0.2.9")
+    client.get("/orders/7/")
+    count = get_count_input_requests
+    assert count(from_time) == 3
+    assert count(from_time, ip="192.0.2.9") == 1
+    assert count(from_time, path="/") == 1
+    assert count(from_time, view_slug="order") == 1
+    assert count(from_time, slug="order") == 1
+    assert count(from_time, method="GET") == 2
+    assert count(from_time, method="GET", path="/form/") == 0
+    assert count(datetime.now(UTC)) == 0
+    assert count(datetime.now() - timedelta(days=1)) == 3  # noqa: DTZ005 a naive time is the site's
+
+
+@pytest.mark.usefixtures("reading")
+def test_a_log_can_be_left_out_of_the_count() -> None:
+    from_time = datetime.now(UTC)
+    with capture_security_logs() as logs:
+        Client().get("/")
+        excluded = logs.input_request[0].id
+    Client().get("/")
+    seen = get_count_input_requests(from_time)
+    assert get_count_input_requests(from_time, exclude_log_id=str(excluded)) == min(seen, 1)
+
+
+@pytest.mark.usefixtures("reading")
+def test_logs_are_found_by_the_object_they_are_related_with() -> None:
+    Client().get("/orders/7/")
+    Client().get("/orders/7/")
+    Client().get("/orders/8/")
+    group = Group.objects.get(name="order 7")
+    logs = get_logs_related_with_object(LoggerName.INPUT_REQUEST, group)
+    assert [log.path for log in logs] == ["/orders/7/", "/orders/7/"]
+    assert logs[0].id > logs[1].id
+    assert get_logs_related_with_object("output-request", group) == []
+    pk = group.pk
+    group.delete()
+    group.pk = pk
+    assert len(get_logs_related_with_object("input-request", group)) == 2
+
+
+def test_the_readers_say_what_is_wrong() -> None:
+    with pytest.raises(ValueError, match="'input-request', 'output-request'"):
+        get_logs_related_with_object("requests", Group(pk=1))
+    with pytest.raises(ValueError, match="save it before"):
+        get_logs_related_with_object("input-request", Group())
+
+
+def test_the_object_of_a_relation_is_none_when_it_is_gone() -> None:
+    Client().get("/orders/7/")
+    relation = RelatedObject.objects.get()
+    assert str(relation.object) == "order 7"
+    Group.objects.all().delete()
+    assert relation.object is None
+    relation.model = "gone.model"
+    assert relation.object is None
+
+
+def test_the_admin_shows_logs_and_lets_nobody_change_them(admin_client: Client) -> None:
+    Client().get("/orders/7/")
+    row = InputRequestLog.objects.get(path="/orders/7/")
+    assert b"/orders/7/" in admin_client.get("/admin/security_sql/inputrequestlog/?q=orders").content
+    page = admin_client.get(f"/admin/security_sql/inputrequestlog/{row.pk}/change/")
+    assert page.status_code == 200
+    assert b'name="_save"' not in page.content
+    for kind in ("outputrequestlog", "commandlog", "celerytaskinvocationlog", "celerytaskrunlog"):
+        assert admin_client.get(f"/admin/security_sql/{kind}/").status_code == 200
+        assert admin_client.get(f"/admin/security_sql/{kind}/add/").status_code == 403
+
+
+def test_no_entry_was_lost_on_the_way() -> None:
+    before = lost_entries()
+    Client().get("/orders/7/")
+    assert lost_entries() == before

@@ -1,0 +1,83 @@
+"""Bodies become texts: decoded leniently, masked before they are cut."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.test import override_settings
+
+from security.body import Body, capture_bound, media_type
+
+
+def test_only_the_configured_content_types_are_stored() -> None:
+    assert Body(b"x", "text/html; charset=utf-8").stored(10) == "x"
+    assert Body(b"x", "Text/HTML").stored(10) == "x"
+    assert Body(b"x", "application/x-www-form-urlencoded").stored(10) == ""
+    assert Body(b"x", "").stored(10) == ""
+    with override_settings(SECURITY_LOG_RESPONSE_BODY_CONTENT_TYPES=["text/plain"]):
+        assert Body(b"x", "text/plain").stored(10) == "x"
+        assert Body(b"x", "text/html").stored(10) == ""
+
+
+def test_the_length_is_the_limit_and_none_is_no_limit() -> None:
+    assert Body(b"a" * 20, "text/html").stored(10) == "a" * 9 + "…"
+    assert Body(b"a" * 20_000, "text/html").stored(None) == "a" * 20_000
+    assert Body(b"a", "text/html").stored(0) == ""
+
+
+def test_json_is_shortened_to_json() -> None:
+    body = Body(json.dumps({"a": "x" * 2000, "b": list(range(1000))}).encode(), "application/json")
+    stored = body.stored(1000)
+    assert len(stored) <= 1000
+    assert json.loads(stored)["a"] == "x" * 250 + "…"
+    with override_settings(SECURITY_LOG_JSON_STRING_LENGTH=None):
+        assert body.stored(1000) == body.content.decode()[:999] + "…"
+
+
+def test_json_that_was_cut_at_the_bound_of_the_capture_is_json_again() -> None:
+    whole = json.dumps({"texts": ["y" * 100] * 1000}).encode()
+    stored = Body(whole[: capture_bound(1000)], "application/problem+json").stored(1000)
+    assert stored == ""
+    stored = Body(whole[: capture_bound(1000)], "application/json").stored(1000)
+    assert json.loads(stored)["texts"][0] == "y" * 100
+    masked = Body(json.dumps({"password": "z" * 50_000}).encode()[: capture_bound(1000)], "application/json").stored(
+        1000
+    )
+    assert json.loads(masked) == {"…": "…"}
+
+
+def test_a_cut_does_not_bare_half_a_secret() -> None:
+    text = "<password>" + "z" * 50 + "</password>"
+    assert "z" not in Body(text.encode(), "text/xml").stored(30)
+    document = json.dumps({"password": "z" * 5000, "other": "o" * 5000})
+    assert "z" not in Body(document.encode(), "application/json").stored(1000)
+
+
+@pytest.mark.parametrize(
+    ("label", "codec"),
+    [
+        ("utf-8", "utf_8"),
+        ("UTF8", "utf_8"),
+        ("iso-8859-1", "latin_1"),
+        ("windows-1250", "cp1250"),
+        ("cp1250", "cp1250"),
+        ("punycode", "utf_8"),
+        ("zlib", "utf_8"),
+        ("idna", "utf_8"),
+        ("unicode_escape", "utf_8"),
+        ("nonsense", "utf_8"),
+        ("a\0b", "utf_8"),
+    ],
+)
+def test_only_charsets_of_the_web_are_decoded(label: str, codec: str) -> None:
+    assert media_type(f"text/html; charset={label}").charset == codec
+
+
+def test_broken_bytes_are_replaced() -> None:
+    assert Body(b"\xff\xfea", "text/html; charset=utf-8").stored(10) == "\ufffd\ufffda"
+
+
+@pytest.mark.parametrize(("limit", "bound"), [(None, None), (1000, 16_384), (10_000, 40_000), (0, 16_384)])
+def test_what_is_captured_is_bounded_by_what_is_stored(limit: int | None, bound: int | None) -> None:
+    assert capture_bound(limit) == bound

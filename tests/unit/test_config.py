@@ -1,0 +1,101 @@
+"""Settings are live, have two names where the documentation writes two, and are checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.conf import settings as site_settings
+from django.core.checks import run_checks
+from django.test import override_settings
+
+from security.config import all_settings, settings
+
+
+def problems() -> dict[str, str]:
+    """Give the hints of the library's checks by their ids."""
+    return {
+        str(message.id): f"{message.msg} {message.hint}"
+        for message in run_checks()
+        if str(message.id).startswith("security.") and str(message.id).split(".")[1][0] in "EW" and message.hint
+    }
+
+
+def test_a_setting_is_read_each_time_it_is_used() -> None:
+    assert settings.LOG_REQUEST_BODY_LENGTH == 1000
+    with override_settings(SECURITY_LOG_REQUEST_BODY_LENGTH=7):
+        assert settings.LOG_REQUEST_BODY_LENGTH == 7
+    assert settings.LOG_REQUEST_BODY_LENGTH == 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute"), [("SECURITY_BACKEND_WRITERS", "BACKENDS"), ("SECURITY_DB_NAME", "LOG_DB_NAME")]
+)
+def test_a_setting_with_two_names_is_read_by_either(name: str, attribute: str) -> None:
+    with override_settings(**{name: "log"}):
+        assert getattr(settings, attribute) == "log"
+
+
+def test_a_site_without_settings_has_no_problem() -> None:
+    assert {key: text for key, text in problems().items() if not key.startswith("security.W0")} == {}
+
+
+@pytest.mark.parametrize("setting", list(all_settings()), ids=lambda setting: setting.name)
+def test_every_default_is_of_the_type_that_is_asked_for(setting: Any) -> None:
+    assert setting.expected.accepts(setting.default)
+
+
+LOG = "security.middleware.LogMiddleware"
+AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
+MIRROR = "security.backends.sql.db_router.MirrorSecurityLoggerRouter"
+
+
+@pytest.mark.parametrize(
+    ("given", "check", "said"),
+    [
+        ({"SECURITY_LOG_REQUEST_BODY_LENGHT": 1}, "security.W001", "Write SECURITY_LOG_REQUEST_BODY_LENGTH instead"),
+        ({"SECURITY_XYZZY": 1}, "security.W001", "Remove it"),
+        ({"SECURITY_LOG_REQUEST_BODY_LENGTH": "7"}, "security.E001", "a whole number, 0 or more, or None"),
+        ({"SECURITY_LOG_REQUEST_BODY_LENGTH": True}, "security.E001", "a whole number"),
+        ({"SECURITY_LOG_REQUEST_IGNORE_IP": "192.0.2.7"}, "security.E001", "a tuple of one needs its comma"),
+        ({"SECURITY_BACKENDS": "sql"}, "security.E001", "a list, tuple or set of texts"),
+        ({"SECURITY_HIDE_SENSITIVE_DATA": "yes"}, "security.E001", "True or False"),
+        ({"SECURITY_HIDE_SENSITIVE_DATA_PATTERNS": {"BODY": "x"}}, "security.E001", "a dictionary of 'BODY'"),
+        ({"SECURITY_LOG_USER": "never"}, "security.E001", "'session' or 'loaded'"),
+        ({"SECURITY_BACKENDS": ["sql"], "SECURITY_BACKEND_WRITERS": []}, "security.E002", "Keep SECURITY_BACKENDS"),
+        ({"SECURITY_HIDE_SENSITIVE_DATA_PATTERNS": {"HEADER": ["x"]}}, "security.E003", "'HEADERS'"),
+        ({"SECURITY_HIDE_SENSITIVE_DATA_PATTERNS": {"BODY": ["(x"]}}, "security.E004", "regular expression"),
+        ({"SECURITY_THROTTLING_FAILURE_VIEW": "tests.nowhere.view"}, "security.E005", "'shop.views.too_many_requests'"),
+        ({"SECURITY_DEFAULT_THROTTLING_VALIDATORS_PATH": "tests.nowhere"}, "security.E005", "'shop.throttling'"),
+        ({"SECURITY_LOG_REQUEST_IGNORE_IP": ["localhost"]}, "security.E006", "'10.0.0.0/8'"),
+        ({"SECURITY_BACKENDS": ["elasticsearch"]}, "security.E010", "sql, logging"),
+        ({"SECURITY_BACKEND_READER": "logging"}, "security.E011", "Write one of: sql"),
+        ({"MIDDLEWARE": [LOG, AUTHENTICATION]}, "security.E012", f"Move '{LOG}' behind"),
+        ({"MIDDLEWARE": [AUTHENTICATION, LOG, LOG]}, "security.E013", "Keep the one"),
+        ({"MIDDLEWARE": [AUTHENTICATION]}, "security.W010", f"Add '{LOG}' after"),
+        ({"DATABASE_ROUTERS": [MIRROR]}, "security.E014", "Set SECURITY_LOG_DB_NAME"),
+        ({"DATABASE_ROUTERS": [MIRROR], "SECURITY_LOG_DB_NAME": "logs"}, "security.E015", "'default', 'log'"),
+        ({"SECURITY_LOG_DB_NAME": "log"}, "security.W011", f"Add '{MIRROR}'"),
+    ],
+)
+def test_a_mistake_is_named_with_what_to_write_instead(given: dict[str, Any], check: str, said: str) -> None:
+    with override_settings(**given):
+        assert said in problems()[check]
+
+
+def test_the_checks_pass_a_site_that_uses_everything() -> None:
+    given = {
+        "SECURITY_BACKENDS": ("sql",),
+        "SECURITY_BACKEND_WRITERS": ("sql",),
+        "SECURITY_BACKEND_READER": "sql",
+        "SECURITY_LOG_REQUEST_IGNORE_URL_PATHS": {"/health/"},
+        "SECURITY_LOG_REQUEST_IGNORE_IP": ("127.0.0.1", "10.0.0.0/8"),
+        "SECURITY_LOG_REQUEST_BODY_LENGTH": None,
+        "SECURITY_LOG_DB_NAME": "log",
+        "DATABASE_ROUTERS": [MIRROR],
+        "SECURITY_THROTTLING_FAILURE_VIEW": "django.views.defaults.page_not_found",
+        "SECURITY_DEFAULT_THROTTLING_VALIDATORS_PATH": "tests.site.views",
+    }
+    with override_settings(**given):
+        assert problems() == {}
+    assert site_settings.MIDDLEWARE.index(AUTHENTICATION) < site_settings.MIDDLEWARE.index(LOG)

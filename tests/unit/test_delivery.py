@@ -1,0 +1,131 @@
+"""What one backend does hurts neither the site nor the other backends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.test import override_settings
+
+from security import recording
+from security.backends.base import EntriesRefusedError, Writer
+from security.backends.testing import capture_security_logs
+from security.delivery import deliver, health, lost_entries
+from security.records import Entry, InputRequestRecord
+
+
+class Scripted(Writer):
+    """A writer that does as it is told."""
+
+    blocks = False
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.calls = 0
+        self.stored: list[Entry] = []
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        self.calls += 1
+        if self.error is not None:
+            raise self.error
+        self.stored += entries
+
+
+@pytest.fixture
+def writer(monkeypatch: pytest.MonkeyPatch) -> Scripted:
+    scripted = Scripted()
+    monkeypatch.setattr(apps.get_app_config("security_logging"), "writer", scripted)
+    return scripted
+
+
+@pytest.fixture(autouse=True)
+def only_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(health, "_healths", {})
+    with override_settings(SECURITY_BACKENDS=["logging"]):
+        yield
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    now = [1000.0]
+    monkeypatch.setattr(health, "monotonic", lambda: now[0])
+
+    def advance(seconds: float) -> None:
+        now[0] += seconds
+
+    return advance
+
+
+def an_entry() -> list[Entry]:
+    return recording.begin(InputRequestRecord())
+
+
+def test_a_failing_writer_is_counted_and_logged_once_with_its_cause(
+    writer: Scripted, clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer.error = OSError("the disk is full\npassword=secret")
+    with capture_security_logs() as logged:
+        for _ in range(5):
+            deliver(an_entry())
+            clock(1)
+    assert lost_entries() == {"logging": 5}
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert "OSError: the disk is full" in caplog.text
+    assert "secret" not in caplog.text
+    assert len(logged.input_request) == 5
+
+
+def test_a_recovered_writer_says_how_many_entries_it_lost(
+    writer: Scripted, clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer.error = OSError("down")
+    deliver(an_entry())
+    deliver(an_entry())
+    writer.error = None
+    clock(1)
+    deliver(an_entry())
+    assert len(writer.stored) == 1
+    assert "lost 1 more log entries, 2 in all" in caplog.text
+    deliver(an_entry())
+    assert caplog.text.count("stores again") == 1
+
+
+def test_a_writer_that_fails_slowly_is_left_alone_and_one_that_fails_at_once_is_not(
+    writer: Scripted, clock: Callable[[float], None]
+) -> None:
+    sick = health.health_of("logging")
+    sick.note_loss(1, OSError("down"), seconds=0)
+    assert not sick.is_paused()
+    sick.note_loss(1, OSError("down"), seconds=1.5)
+    deliver(an_entry())
+    assert (writer.calls, lost_entries()) == (0, {"logging": 3})
+    clock(7.6)
+    deliver(an_entry())
+    assert writer.calls == 1
+    sick.note_loss(1, OSError("down"), seconds=3600)
+    clock(10.1)
+    assert not sick.is_paused()
+
+
+def test_refused_entries_are_counted_and_do_not_pause_the_writer(writer: Scripted) -> None:
+    writer.error = EntriesRefusedError([ValueError("odd")])
+    deliver(an_entry() + an_entry())
+    assert lost_entries() == {"logging": 1}
+    deliver(an_entry())
+    assert writer.calls == 2
+
+
+@override_settings(SECURITY_RAISE_WRITER_EXCEPTIONS=True)
+def test_a_site_can_ask_for_the_exceptions(writer: Scripted) -> None:
+    writer.error = OSError("down")
+    with pytest.raises(OSError, match="down"):
+        deliver(an_entry())
+
+
+@override_settings(SECURITY_BACKENDS=[])
+def test_without_backends_nothing_is_written(writer: Scripted) -> None:
+    deliver(an_entry())
+    assert writer.calls == 0

@@ -1,0 +1,133 @@
+"""Records, their entries, and the tables of them agree."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import models
+
+from security import recording
+from security.backends.sql.models import LOG_MODELS, RelatedObject
+from security.context import inside
+from security.enums import Event, LoggerName, RequestLogState
+from security.fields import Name
+from security.records import FIELDS, RECORD_TYPES, TRANSITIONS, InputRequestRecord, Record
+from security.references import ObjectReference
+
+
+@pytest.mark.parametrize("kind", LoggerName)
+def test_the_columns_of_a_table_are_the_fields_of_its_record(kind: LoggerName) -> None:
+    columns = {field.attname for field in LOG_MODELS[kind]._meta.concrete_fields}
+    # Relations are rows of a table of their own.
+    assert columns == FIELDS[kind].keys() - {"related_objects"}
+
+
+@pytest.mark.parametrize("kind", LoggerName)
+def test_what_a_field_may_hold_fits_its_column(kind: LoggerName) -> None:
+    for name, how in FIELDS[kind].items():
+        if name == "related_objects":
+            continue
+        column = LOG_MODELS[kind]._meta.get_field(name)
+        if isinstance(column, models.CharField):
+            assert how.max_length <= column.max_length, name  # type: ignore[attr-defined]
+        if isinstance(how, Name):
+            assert isinstance(column, models.CharField), name
+
+
+@pytest.mark.parametrize("kind", LoggerName)
+def test_every_kind_has_a_record_a_table_and_events_that_begin_and_end_it(kind: LoggerName) -> None:
+    assert RECORD_TYPES[kind].kind is LOG_MODELS[kind].kind is kind
+    assert Event.STARTED in TRANSITIONS[kind]
+    assert any(transition.is_final for transition in TRANSITIONS[kind].values())
+
+
+def test_the_version_grows_with_each_entry_and_an_entry_stays_as_it_was() -> None:
+    record = InputRequestRecord(path="/a")
+    (first,) = recording.begin(record)
+    record.path = "/b"
+    (second,) = recording.complete(record, Event.FINISHED, state=RequestLogState.INFO)
+    assert (first.version, first.path, first.state, first.stop) == (1, "/a", RequestLogState.INCOMPLETE, None)
+    assert (second.version, second.path, second.state) == (2, "/b", RequestLogState.INFO)
+    assert second.stop >= second.start
+    with pytest.raises(TypeError):
+        second.values["path"] = "/c"
+    with pytest.raises(AttributeError, match="has no field 'nonsense'"):
+        _ = second.nonsense
+
+
+def test_the_parent_is_the_innermost_record_that_is_stored() -> None:
+    outer, unseen, inner = InputRequestRecord(), InputRequestRecord(is_recorded=False), InputRequestRecord()
+    with inside(outer), inside(unseen), inside(inner):
+        (entry,) = recording.begin(inner)
+    assert entry.parent_log == f"input-request|{outer.id}"
+    (alone,) = recording.begin(InputRequestRecord())
+    assert alone.parent_log is None
+
+
+def test_a_record_that_is_not_recorded_makes_no_entry() -> None:
+    record = InputRequestRecord(is_recorded=False)
+    assert recording.begin(record) == recording.complete(record, Event.FINISHED) == []
+
+
+def test_what_cannot_be_masked_is_hidden_whole(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        def __str__(self) -> str:
+            raise RuntimeError("password=secret")
+
+    record = InputRequestRecord(path=Broken(), request_headers={"A": 1})  # type: ignore[arg-type,dict-item]
+    (entry,) = recording.begin(record)
+    assert entry.path == "[Filtered]"
+    assert entry.request_headers == {}
+    assert "path" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_a_long_error_message_keeps_its_end() -> None:
+    record = InputRequestRecord()
+    (entry,) = recording.complete(record, Event.ERROR, error_message="first\n" + "x" * 100_000 + "\nValueError: last")
+    assert len(entry.error_message) == 10_000
+    assert entry.error_message.startswith("first")
+    assert entry.error_message.endswith("ValueError: last")
+
+
+def test_extra_data_of_any_sort_is_stored_as_json_and_masked() -> None:
+    record = InputRequestRecord()
+    record.update_extra_data({"when": {1, 2}.__class__, "text": "password=x\0", "big": float("inf"), "n": [1.5, None]})
+    record.update_extra_data({"n": 2})
+    (entry,) = recording.begin(record)
+    assert entry.extra_data == {"when": str(set), "text": "password=[Filtered]", "big": "inf", "n": 2}
+
+
+def test_extra_data_too_long_or_too_deep_is_left_out() -> None:
+    record = InputRequestRecord()
+    record.update_extra_data({"long": "x" * 200_000})
+    (entry,) = recording.begin(record)
+    assert "too long to store" in entry.extra_data["…"]
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    record.extra_data = {"deep": deep}
+    (entry,) = recording.begin(record)
+    assert entry.extra_data == {}
+
+
+@pytest.mark.django_db
+def test_related_objects_are_references_without_doubles() -> None:
+    group = Group.objects.create(name="a")
+    record = InputRequestRecord()
+    record.add_related_objects(group, group)
+    record.add_related_objects(group)
+    assert record.related_objects == (ObjectReference("default", "auth.group", str(group.pk)),)
+
+
+def test_a_related_object_that_is_not_saved_is_an_error_that_names_it() -> None:
+    with pytest.raises(ValueError, match=r"Group.*save it before"):
+        InputRequestRecord().add_related_objects(Group(name="a"))
+    with pytest.raises(TypeError, match="instance of a Django model"):
+        InputRequestRecord().add_related_objects("a")  # type: ignore[arg-type]
+
+
+def test_the_reference_of_a_record_is_its_kind_and_id() -> None:
+    record: Record = InputRequestRecord()
+    assert record.reference == f"input-request|{record.id}"
+    assert RelatedObject._meta.get_field("log_kind").max_length >= max(map(len, LoggerName))  # type: ignore[union-attr,operator]

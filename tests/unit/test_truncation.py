@@ -1,0 +1,142 @@
+"""What is stored fits, and JSON stays JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from security.truncation import ELLIPSIS, fit_mapping, fit_text, truncate_json
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=40,
+)
+
+
+@given(JSON, st.integers(3, 400), st.integers(0, 60), st.booleans())
+def test_a_truncated_json_document_is_valid_and_within_its_limit(
+    value: Any, limit: int, string_limit: int, is_ascii: bool
+) -> None:
+    shortened = truncate_json(json.dumps(value, ensure_ascii=is_ascii), limit, string_limit)
+    if shortened is not None:
+        json.loads(shortened)
+        assert len(shortened) <= limit
+
+
+@given(JSON)
+def test_a_document_with_room_enough_keeps_its_value(value: Any) -> None:
+    shortened = truncate_json(json.dumps(value), 10**6, 10**6)
+    assert shortened is not None
+    assert json.loads(shortened) == value
+
+
+@given(JSON, st.data())
+def test_a_document_that_was_cut_off_anywhere_becomes_valid_or_is_said_to_be_none(value: Any, data: Any) -> None:
+    text = json.dumps(value)
+    cut = text[: data.draw(st.integers(0, len(text)))]
+    shortened = truncate_json(cut, 10**6, 10**6)
+    if shortened is not None:
+        json.loads(shortened)
+    else:
+        # Nothing of a container was seen, or a scalar is incomplete.
+        assert not cut.lstrip().startswith(("{", "["))
+
+
+@given(st.text())
+def test_any_text_is_json_or_is_said_to_be_none(text: str) -> None:
+    shortened = truncate_json(text, 50, 10)
+    if shortened is not None:
+        json.loads(shortened)
+
+
+@pytest.mark.parametrize(
+    "text", ["[1 2]", '{"a" 1}', "{1: 2}", "[1,]x", '{"a":1}}', "nul", "'a'", "[}", "01", '["\n"]']
+)
+def test_what_is_no_json_is_said_to_be_none(text: str) -> None:
+    assert truncate_json(text, 1000, 100) is None
+
+
+def test_long_texts_are_cut_and_say_so() -> None:
+    assert truncate_json('{"a": "bbbbbbbbbb", "c": 1}', 100, 4) == '{"a":"bbbb…","c":1}'
+
+
+def test_a_cut_does_not_split_an_escape_or_a_surrogate_pair() -> None:
+    assert truncate_json(r'["\u00e9\u00e9\u00e9"]', 100, 2) == r'["\u00e9\u00e9…"]'
+    assert truncate_json(r'["a\ud83d\ude00bc"]', 100, 2) == '["a…"]'
+
+
+def test_members_that_do_not_fit_are_left_out_from_the_end() -> None:
+    shortened = truncate_json(json.dumps({f"name{i}": i for i in range(100)}), 60, 250)
+    assert shortened is not None
+    assert json.loads(shortened) == {"name0": 0, "name1": 1, "name2": 2, "name3": 3, "name4": 4, ELLIPSIS: ELLIPSIS}
+
+
+def test_a_document_nested_100_000_deep_is_shortened_without_recursion() -> None:
+    deep = "[" * 100_000 + "]" * 100_000
+    shortened = truncate_json(deep, 1000, 250)
+    assert shortened is not None
+    json.loads(shortened)
+    assert len(shortened) <= 1000
+
+
+def test_a_number_of_12_000_digits_becomes_a_text_that_says_so() -> None:
+    assert truncate_json(f"[{'7' * 12_000}]", 1000, 5) == '["77777…"]'
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "[" * 10**6,
+        '"' + "\\" * 10**6,
+        '["' + "\\u00e9" * 200_000,
+        "{" + '"a":{' * 200_000,
+        "[" + " " * 10**6 + "]",
+        "[" + "-" * 10**6,
+        "[" + "1" * 10**6,
+        "[" + "1e" * 500_000,
+        '["a"' * 250_000,
+    ],
+)
+def test_hostile_documents_end(hostile: str) -> None:
+    # A step that looked back would make these run for minutes, which ends the run.
+    shortened = truncate_json(hostile, 1000, 250)
+    assert shortened is None or json.loads(shortened) is not None
+
+
+@given(st.text(st.characters()), st.integers(0, 50))
+def test_a_text_fits_and_every_database_takes_it(text: str, limit: int) -> None:
+    fitted = fit_text(text, limit)
+    assert len(fitted) <= limit
+    assert "\0" not in fitted
+    fitted.encode()
+
+
+def test_nul_and_lone_surrogates_stay_readable() -> None:
+    assert fit_text("a\0b\ud800c", None) == "a␀b\\ud800c"
+
+
+def test_a_cut_text_ends_with_an_ellipsis() -> None:
+    assert fit_text("abcdef", 4) == "abc…"
+    assert fit_text("abcd", 4) == "abcd"
+
+
+@given(
+    st.dictionaries(st.text(), st.text() | st.lists(st.text())),
+    st.integers(1, 60),
+)
+def test_a_mapping_holds_little_more_than_its_limit(mapping: dict[str, str | list[str]], limit: int) -> None:
+    fitted = fit_mapping(mapping, limit)
+    length = sum(
+        len(name) + (len(value) if isinstance(value, str) else sum(map(len, value))) for name, value in fitted.items()
+    )
+    # What says that something is missing comes on top.
+    assert length <= limit + 30
+
+
+def test_a_mapping_says_how_many_members_it_lost() -> None:
+    assert fit_mapping({"a": "1" * 8, "b": "2", "c": "3"}, 9) == {"a": "11111111", ELLIPSIS: "2 more"}
