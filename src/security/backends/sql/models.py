@@ -23,7 +23,7 @@ from security.enums import (
     LoggerName,
     RequestLogState,
 )
-from security.ids import first_id_at, uuid7
+from security.ids import first_id_at, new_id
 
 from .fields import StateField
 
@@ -55,7 +55,7 @@ class Log(models.Model):
 
     kind: ClassVar[LoggerName]
 
-    id = models.UUIDField(_("id"), primary_key=True, default=uuid7, editable=False)
+    id = models.UUIDField(_("id"), primary_key=True, default=new_id, editable=False)
     start = models.DateTimeField(_("start"))
     release = models.CharField(_("release"), max_length=100, null=True, blank=True)
     parent_log = models.CharField(_("parent log"), max_length=100, null=True, blank=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -35,16 +35,26 @@ class WatchedStream:
     """The stream of a request's body, behaving as it does, while the beginning of what is read is kept.
 
     It stands in for `request._stream`, which is what Django reads a body through (`HttpRequest.read`), whether the view
-    asks for `body`, `POST`, `FILES`, or reads by itself.
+    asks for `body`, `POST`, `FILES`, or reads by itself. `announced` is how many bytes the client said it would send.
     """
 
-    __slots__ = ("_stream", "beginning", "broke")
+    __slots__ = ("_announced", "_broke", "_has_ended", "_length", "_stream", "beginning")
 
-    def __init__(self, stream: Any, bound: int | None) -> None:
+    def __init__(self, stream: Any, bound: int | None, announced: int = 0) -> None:
         self._stream = stream
+        self._announced = announced
+        self._length = 0
+        self._has_ended = False
+        self._broke = False
         self.beginning = Beginning(bound)
-        self.broke = False
-        """Whether the client went away before its body was read."""
+
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether the client went away before its whole body was read.
+
+        Servers tell that by an error, or by an early end that looks like any other.
+        """
+        return self._broke or (self._has_ended and self._length < self._announced)
 
     def read(self, *args: Any, **kwargs: Any) -> Any:
         return self._seen(self._stream.read, args, kwargs)
@@ -54,7 +64,8 @@ class WatchedStream:
 
     def readlines(self, *args: Any, **kwargs: Any) -> Any:
         lines = self._stream.readlines(*args, **kwargs)
-        self._note_all(lines)
+        for line in lines:
+            self._note(line)
         return lines
 
     def __iter__(self) -> Iterator[bytes]:
@@ -74,15 +85,18 @@ class WatchedStream:
         try:
             chunk = read(*args, **kwargs)
         except OSError:
-            self.broke = True
+            self._broke = True
             raise
+        size = args[0] if args else kwargs.get("size")
+        # Nothing more comes after an empty chunk, and after all of it.
+        self._has_ended = (
+            self._has_ended or (not chunk and size != 0) or (size in (None, -1) and read == self._stream.read)
+        )
         self._note(chunk)
         return chunk
 
-    def _note_all(self, chunks: Iterable[Any]) -> None:
-        for chunk in chunks:
-            self._note(chunk)
-
     def _note(self, chunk: Any) -> None:
-        if isinstance(chunk, bytes) and not self.beginning.is_full:
-            self.beginning.add(chunk)
+        if isinstance(chunk, bytes):
+            self._length += len(chunk)
+            if not self.beginning.is_full:
+                self.beginning.add(chunk)

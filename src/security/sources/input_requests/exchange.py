@@ -85,7 +85,8 @@ class Exchange:
             return []
         stream = vars(request).get("_stream")
         if stream is not None:
-            self.watched_body = WatchedStream(stream, capture_bound(settings.LOG_REQUEST_BODY_LENGTH))
+            bound = capture_bound(settings.LOG_REQUEST_BODY_LENGTH)
+            self.watched_body = WatchedStream(stream, bound, messages.announced_length(request))
             vars(request)["_stream"] = self.watched_body
         record.host = messages.host_of(request)
         record.queries = messages.queries_of(request)
@@ -176,7 +177,7 @@ class Exchange:
             record.response_headers = messages.response_headers_of(response)
 
     def _complete_as_answered(self, response: HttpResponseBase) -> list[Entry]:
-        if self.watched_body is not None and self.watched_body.broke:
+        if self.watched_body is not None and self.watched_body.was_cut_off:
             return self._complete(Event.FINISHED, RequestLogState.ABORTED, self.error_message or _CLIENT_LEFT)
         if self.error_message is not None:
             return self._complete(Event.ERROR, None, self.error_message)

@@ -77,6 +77,12 @@ def response_headers_of(response: HttpResponseBase) -> Members:
     return headers
 
 
+def announced_length(request: HttpRequest) -> int:
+    """Give the length of the body that the client announced (RFC 9110, 8.6), 0 where it announced none."""
+    text = str(request.META.get("CONTENT_LENGTH") or "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
+
+
 def request_body_of(request: HttpRequest, watched: Beginning, limit: int | None) -> Body | str:
     """Give the beginning of the body that the site read."""
     meta = request.META
