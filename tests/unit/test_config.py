@@ -6,20 +6,19 @@ from typing import Any
 
 import pytest
 from django.conf import settings as site_settings
-from django.core.checks import run_checks
+from django.core.checks import Tags, run_checks
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 from django.test import override_settings
 
 from security.config import all_settings, settings
-
-# Some of Django's own checks ask the database what it can do.
-pytestmark = pytest.mark.django_db
 
 
 def problems() -> dict[str, str]:
     """Give the hints of the library's checks by their ids."""
     return {
         str(message.id): f"{message.msg} {message.hint}"
-        for message in run_checks()
+        for message in run_checks(tags=[Tags.security])
         if str(message.id).startswith("security.") and str(message.id).split(".")[1][0] in "EW" and message.hint
     }
 
@@ -84,6 +83,13 @@ MIRROR = "security.backends.sql.db_router.MirrorSecurityLoggerRouter"
 def test_a_mistake_is_named_with_what_to_write_instead(given: dict[str, Any], check: str, said: str) -> None:
     with override_settings(**given):
         assert said in problems()[check]
+
+
+@pytest.mark.django_db(databases=["default", "log"])
+@override_settings(DATABASE_ROUTERS=[MIRROR])
+def test_the_command_check_says_it_although_django_asks_the_router_too() -> None:
+    with pytest.raises(SystemCheckError, match=r"security\.E014"):
+        call_command("check", databases=["default", "log"])
 
 
 def test_the_checks_pass_a_site_that_uses_everything() -> None:

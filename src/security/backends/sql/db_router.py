@@ -38,7 +38,7 @@ class MirrorSecurityLoggerRouter(_LogRouter):
     """
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
-        return False if db == _log_alias() else None
+        return False if db == settings.LOG_DB_NAME else None
 
 
 class MultipleDBSecurityLoggerRouter(_LogRouter):
@@ -46,6 +46,9 @@ class MultipleDBSecurityLoggerRouter(_LogRouter):
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
         is_log = app_label == SecuritySQLBackend.label
-        if db == _log_alias():
+        if settings.LOG_DB_NAME is None:
+            # Django asks while it runs its checks, and one of ours says what is missing.
+            return None
+        if db == settings.LOG_DB_NAME:
             return is_log
         return False if is_log else None
