@@ -67,8 +67,9 @@ class Server:
         body: bytes = b"",
         headers: dict[str, str] | None = None,
     ) -> None:
-        lines = [f"{method} {path} HTTP/1.1", "Host: testserver", "Connection: close"]
-        lines += [f"{name}: {value}" for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items()]
+        usual = {"Host": "testserver", "Connection": "close", "Content-Length": str(len(body))}
+        lines = [f"{method} {path} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in {**usual, **(headers or {})}.items()]
         client.sendall("\r\n".join([*lines, "", ""]).encode() + body)
 
     def accepts(self) -> bool:

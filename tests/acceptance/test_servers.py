@@ -106,6 +106,16 @@ def test_a_chunked_body_is_recorded(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["gunicorn", "uvicorn"])
+def test_a_host_that_is_not_allowed_is_recorded(name: str, tmp_path: Path) -> None:
+    with running(name, tmp_path) as server:
+        assert server.ask("/", headers={"Host": "not_a_host,"}).startswith(b"HTTP/1.1 400")
+        assert len([statement for statement in server.new_statements() if "security_sql" in statement]) == 1
+    row = InputRequestLog.objects.get()
+    assert (row.host, row.response_code, row.state) == ("not_a_host,", 400, RequestLogState.WARNING)
+    assert "Invalid HTTP_HOST header" in str(row.error_message)
+
+
+@pytest.mark.parametrize("name", ["gunicorn", "uvicorn"])
 def test_many_requests_at_once_each_have_their_row(name: str, tmp_path: Path) -> None:
     with running(name, tmp_path) as server, ThreadPoolExecutor(20) as clients:
         answers = list(clients.map(lambda number: server.ask(f"/orders/{number}/"), range(100)))

@@ -148,18 +148,29 @@ def test_without_append_slash_a_path_without_its_slash_has_no_view() -> None:
     assert only(logs).view_slug is None
 
 
+LOG, COMMON = "security.middleware.LogMiddleware", "django.middleware.common.CommonMiddleware"
+
+
 @both
-@override_settings(
-    ALLOWED_HOSTS=["good.example"],
-    MIDDLEWARE=["security.middleware.LogMiddleware", "django.middleware.common.CommonMiddleware"],
-)
-def test_a_host_that_is_not_allowed_is_recorded_as_the_client_wrote_it(ask: Ask) -> None:
-    with capture_security_logs() as logs:
+@pytest.mark.parametrize("middleware", [[LOG, COMMON], [COMMON, LOG]], ids=["first", "behind"])
+def test_a_host_that_is_not_allowed_is_recorded_as_the_client_wrote_it(ask: Ask, middleware: list[str]) -> None:
+    with (
+        override_settings(ALLOWED_HOSTS=["good.example"], MIDDLEWARE=middleware),
+        capture_security_logs() as logs,
+    ):
         assert ask("GET", "/", headers={"host": "evil.example"}).status_code == 400
     entry = only(logs)
     # The asynchronous test client sends its own host as well.
     assert entry.host.endswith("evil.example")
     assert (entry.response_code, entry.view_slug) == (400, "home")
+    assert entry.state is RequestLogState.WARNING
+
+
+@override_settings(ALLOWED_HOSTS=["good.example"], MIDDLEWARE=[COMMON])
+def test_a_refused_request_is_not_recorded_where_the_middleware_is_not_installed() -> None:
+    with capture_security_logs() as logs:
+        assert Client().get("/").status_code == 400
+    assert logs.input_request == []
 
 
 @both

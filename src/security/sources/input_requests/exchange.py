@@ -118,6 +118,12 @@ class Exchange:
         return self._complete_as_answered(response)
 
     @_step
+    def refuse(self, response_code: int, reason: str) -> list[Entry]:
+        """Complete the record of a request that Django answered itself, in place of the site."""
+        self.record.response_code = response_code
+        return self._complete(Event.FINISHED, RequestLogState.of_response_code(response_code), reason)
+
+    @_step
     def start_stream(self, response: HttpResponseBase) -> list[Entry]:
         """Note the head of a response whose body is yet to be made."""
         self._note_response(response)

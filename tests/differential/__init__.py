@@ -1,0 +1,1 @@
+"""A site without and with the middleware, compared byte for byte."""
