@@ -114,13 +114,19 @@ def commands(address: str | tuple[str, int]) -> dict[str, list[str]]:
 
 
 @contextmanager
-def running(name: str, directory: Path, *, address: str | tuple[str, int] | None = None) -> Iterator[Server]:
+def running(
+    name: str,
+    directory: Path,
+    *,
+    address: str | tuple[str, int] | None = None,
+    settings: str = "tests.settings",
+) -> Iterator[Server]:
     """Run a server on the database of the test until the block ends."""
     address = address if address is not None else ("127.0.0.1", free_port())
     statements = directory / "statements"
     environment = databases.environment_of_child(connection) | {
         VARIABLE: str(statements),
-        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DJANGO_SETTINGS_MODULE": settings,
         "PYTHONPATH": str(Path.cwd()),
     }
     log = directory / "server.log"

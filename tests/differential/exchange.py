@@ -17,6 +17,7 @@ from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefuncti
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import got_request_exception, request_finished, request_started
+from django.core.signing import TimestampSigner
 from django.db import connection
 from django.db.backends.signals import connection_created
 from django.http import HttpRequest
@@ -27,8 +28,13 @@ from tests.differential.notebook import describe, note, take
 
 SESSION_KEY: Final = "s" * 32
 LOGGER: Final = "security.middleware.LogMiddleware"
+# When both sites sign what they sign.
+TIMESTAMP: Final = TimestampSigner().timestamp()
 # What the logger adds to a request by design.
 OWN_ATTRIBUTES: Final = {"input_logged_request", "input_request_logger", "_security_exchange"}
+
+# What a new connection to MariaDB says: a site that used no database has a connection through the logger.
+_SET_UP: Final = re.compile(r"\s*(?:SET |SELECT VERSION)")
 
 Notes = list[tuple[str, Any]]
 
@@ -148,14 +154,18 @@ class _Notes(logging.Handler):
 
 
 def _note_sql(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-    if "security_sql" not in sql:
+    if "security_sql" not in sql and not _SET_UP.match(sql):
         note("sql", re.sub(r"\bs\d+_x\d+\b", "savepoint", sql))
     return execute(sql, params, many, context)
+
+
+_opened: list[Any] = []
 
 
 def _watch(connection: Any, **kwargs: Any) -> None:
     if _note_sql not in connection.execute_wrappers:
         connection.execute_wrappers.append(_note_sql)
+        _opened.append(connection)
 
 
 @contextmanager
@@ -175,10 +185,20 @@ def _everything_noted() -> Iterator[None]:
     _watch(connection)
     try:
         # Tokens and session keys are drawn at random: both arms draw the same.
-        with patch("secrets.choice", numbers.choice), patch("secrets.randbelow", numbers.randrange):
+        with (
+            patch("secrets.choice", numbers.choice),
+            patch("secrets.randbelow", numbers.randrange),
+            patch("django.core.signing.TimestampSigner.timestamp", lambda signer: TIMESTAMP),
+        ):
             yield
     finally:
-        connection.execute_wrappers.remove(_note_sql)
+        # Where an exception reaches the server, Django leaves the connections of its threads open.
+        while _opened:
+            opened = _opened.pop()
+            opened.execute_wrappers.remove(_note_sql)
+            opened.inc_thread_sharing()
+            opened.close()
+            opened.dec_thread_sharing()
         connection_created.disconnect(_watch)
         for logger in loggers:
             logger.removeHandler(handler)

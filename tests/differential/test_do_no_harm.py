@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY
 from django.contrib.auth import SESSION_KEY as USER_KEY
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.core.management import call_command
 
 from security.backends.sql.models import InputRequestLog
 from security.delivery import lost_entries
@@ -16,16 +20,21 @@ from tests.differential.exchange import LOGGER, SESSION_KEY, Notes, Scenario, ru
 from tests.differential.harm import HARMS
 from tests.differential.scenarios import SCENARIOS
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    # What Django warns of works all the same, and is compared.
-    pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume"),
-]
+# What Django warns of works all the same, and is compared.
+pytestmark = pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
 
 
-@pytest.fixture(autouse=True)
-def ann(db: None) -> None:
-    User.objects.create_user("ann", password="correct horse")
+@pytest.fixture(scope="module")
+def db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Stand in for the fixture of pytest-django, as to empty all tables for each test takes longer than the tests."""
+    with django_db_blocker.unblock():
+        User.objects.create_user("ann", password="correct horse")
+        yield
+        call_command("flush", verbosity=0, interactive=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def site(db: None) -> None: ...
 
 
 def prepare() -> None:
