@@ -1,4 +1,7 @@
-"""System checks: each names what is wrong and what to write instead."""
+"""System checks: each names what is wrong and what to write instead.
+
+Their ids begin with `security_logger`, as Django's own checks of a site's security have the ids `security.…`.
+"""
 
 from __future__ import annotations
 

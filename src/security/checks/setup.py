@@ -29,7 +29,7 @@ def check_backends(**kwargs: Any) -> list[CheckMessage]:
         Error(
             f"{Settings.BACKENDS.name} names the backend {name!r}, which is not installed.",
             hint=f"Add its app to INSTALLED_APPS, or write one of the installed: {', '.join(installed) or 'none'}.",
-            id="security.E010",
+            id="security_logger.E010",
         )
         for name in settings.BACKENDS or ()
         if name not in installed
@@ -40,7 +40,7 @@ def check_backends(**kwargs: Any) -> list[CheckMessage]:
             Error(
                 f"{Settings.BACKEND_READER.name} names {chosen!r}, which is no installed backend that can be read.",
                 hint=f"Write one of: {', '.join(readable) or 'none is installed; add security.backends.sql'}.",
-                id="security.E011",
+                id="security_logger.E011",
             )
         )
     return messages
@@ -53,7 +53,7 @@ def check_middleware(**kwargs: Any) -> list[CheckMessage]:
             CheckWarning(
                 "No input request is recorded: the middleware of django-security-logger is not in MIDDLEWARE.",
                 hint=f"Add '{_MIDDLEWARE}' after '{_AUTHENTICATION}'.",
-                id="security.W010",
+                id="security_logger.W010",
             )
         ]
     if middleware.count(_MIDDLEWARE) > 1:
@@ -61,7 +61,7 @@ def check_middleware(**kwargs: Any) -> list[CheckMessage]:
             Error(
                 f"'{_MIDDLEWARE}' is in MIDDLEWARE more than once.",
                 hint="Keep the one after the authentication middleware.",
-                id="security.E013",
+                id="security_logger.E013",
             )
         ]
     if _AUTHENTICATION in middleware and middleware.index(_AUTHENTICATION) > middleware.index(_MIDDLEWARE):
@@ -69,7 +69,7 @@ def check_middleware(**kwargs: Any) -> list[CheckMessage]:
             Error(
                 f"'{_MIDDLEWARE}' comes before '{_AUTHENTICATION}' in MIDDLEWARE.",
                 hint=f"Move '{_MIDDLEWARE}' behind '{_AUTHENTICATION}'.",
-                id="security.E012",
+                id="security_logger.E012",
             )
         ]
     return []
@@ -83,7 +83,7 @@ def check_routers(**kwargs: Any) -> list[CheckMessage]:
             Error(
                 f"DATABASE_ROUTERS has {routers[0]!r}, but {name} is not set.",
                 hint=f"Set {name} to the alias in DATABASES to which logs go, for example 'log'.",
-                id="security.E014",
+                id="security_logger.E014",
             )
         ]
     if alias is None:
@@ -93,7 +93,7 @@ def check_routers(**kwargs: Any) -> list[CheckMessage]:
             Error(
                 f"{name} is {alias!r}, which is no alias in DATABASES.",
                 hint=f"Write one of {', '.join(map(repr, site_settings.DATABASES))}, or add {alias!r} to DATABASES.",
-                id="security.E015",
+                id="security_logger.E015",
             )
         ]
     if not site_settings.DATABASE_ROUTERS:
@@ -101,7 +101,7 @@ def check_routers(**kwargs: Any) -> list[CheckMessage]:
             CheckWarning(
                 f"{name} is {alias!r}, but no router in DATABASE_ROUTERS sends logs there.",
                 hint=f"Add {_ROUTERS[0]!r} for a second alias of one database, or {_ROUTERS[1]!r} for one of its own.",
-                id="security.W011",
+                id="security_logger.W011",
             )
         ]
     return []

@@ -37,7 +37,7 @@ def check_names(**kwargs: Any) -> list[CheckMessage]:
                 else "Remove it, or look its name up in the documentation."
             )
             messages.append(
-                CheckWarning(f"{name} is no setting of django-security-logger.", hint=hint, id="security.W001")
+                CheckWarning(f"{name} is no setting of django-security-logger.", hint=hint, id="security_logger.W001")
             )
     return messages
 
@@ -50,7 +50,7 @@ def check_values(**kwargs: Any) -> list[CheckMessage]:
             Error(
                 f"{name} is {value!r}.",
                 hint=f"Write {setting.expected.words}; the default is {setting.default!r}.",
-                id="security.E001",
+                id="security_logger.E001",
             )
             for name, value in given.items()
             if not setting.expected.accepts(value)
@@ -61,7 +61,7 @@ def check_values(**kwargs: Any) -> list[CheckMessage]:
                 Error(
                     f"{setting.name} and {setting.alias} are two names of one setting, and their values differ.",
                     hint=f"Keep {setting.name} and remove {setting.alias}.",
-                    id="security.E002",
+                    id="security_logger.E002",
                 )
             )
     return messages
@@ -76,7 +76,7 @@ def check_patterns(**kwargs: Any) -> list[CheckMessage]:
         Error(
             f"{name} has the group {group!r}.",
             hint=f"Write one of {', '.join(map(repr, _PATTERN_GROUPS))}; no other group is looked at.",
-            id="security.E003",
+            id="security_logger.E003",
         )
         for group in groups
         if group not in _PATTERN_GROUPS
@@ -90,7 +90,7 @@ def check_patterns(**kwargs: Any) -> list[CheckMessage]:
                     Error(
                         f"{name}[{group!r}] has the pattern {pattern!r}, which does not compile: {error}.",
                         hint="Write a regular expression of the module re; re.escape() gives one for a literal text.",
-                        id="security.E004",
+                        id="security_logger.E004",
                     )
                 )
     return messages
@@ -113,7 +113,7 @@ def check_paths(**kwargs: Any) -> list[CheckMessage]:
                     Error(
                         f"{name} is {path!r}, which cannot be imported: {error}.",
                         hint=f"Write a path that can be imported, for example {example!r}.",
-                        id="security.E005",
+                        id="security_logger.E005",
                     )
                 )
     ignored = settings.LOG_REQUEST_IGNORE_IP
@@ -122,7 +122,7 @@ def check_paths(**kwargs: Any) -> list[CheckMessage]:
             Error(
                 f"{Settings.LOG_REQUEST_IGNORE_IP.name} has {text!r}, which is no address and no network.",
                 hint="Write for example '192.0.2.7', '2001:db8::7' or '10.0.0.0/8'.",
-                id="security.E006",
+                id="security_logger.E006",
             )
             for text in ignored
             if parse_network(text) is None
