@@ -1,0 +1,24 @@
+from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.staticfiles.views import serve
+from django.urls import path, re_path
+
+from security.decorators import log_exempt
+
+from . import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("api/orders/", views.create_order, name="create-order"),
+    path("api/orders/<int:pk>/", views.order, name="order"),
+    path("import/", views.import_orders, name="import-orders"),
+    path("checkout/", views.checkout, name="checkout"),
+    path("note/", views.medical_note, name="note"),
+    path("account/", views.account, name="account"),
+    path("health/", views.health, name="health"),
+    path("accounts/login/", LoginView.as_view(), name="login"),
+    path("accounts/logout/", LogoutView.as_view(), name="logout"),
+    path("admin/", admin.site.urls),
+    # For an example only: a real site has a web server, or WhiteNoise, for its static files.
+    re_path(r"^static/(?P<path>.*)$", log_exempt(serve), {"insecure": True}),
+]
