@@ -19,7 +19,7 @@ demo: .venv/ready
 
 bench: .venv/ready
 	@$(BIN)/pip install --quiet --editable . --group test
-	@$(BIN)/python bench/run.py
+	@$(BIN)/python -m bench
 
 clean:
 	rm -rf .venv .nox docs/_build

@@ -61,10 +61,6 @@ class Log(models.Model):
     parent_log = models.CharField(_("parent log"), max_length=100, null=True, blank=True)
     slug = models.CharField(_("slug"), max_length=255, null=True, blank=True)
     extra_data = models.JSONField(_("extra data"), default=dict, blank=True, encoder=DjangoJSONEncoder)
-    error_message = models.TextField(_("error message"), null=True, blank=True)
-    stop = models.DateTimeField(_("stop"), null=True, blank=True)
-    time = models.FloatField(_("time (s)"), null=True, blank=True)
-    version = models.PositiveIntegerField(_("version"), default=1, editable=False)
 
     objects = LogQuerySet.as_manager()
 
@@ -105,7 +101,37 @@ class RequestLog(Log):
         abstract = True
 
 
-class InputRequestLog(RequestLog):
+class CeleryTaskLog(Log):
+    """What invocations and runs of Celery tasks have in common."""
+
+    celery_task_id = models.CharField(_("celery task id"), max_length=255)
+    name = models.CharField(_("task name"), max_length=255)
+    queue_name = models.CharField(_("queue name"), max_length=255, null=True, blank=True)
+    input = models.TextField(_("input"), blank=True)
+    task_args = models.JSONField(_("task args"), default=list, blank=True, encoder=DjangoJSONEncoder)
+    task_kwargs = models.JSONField(_("task kwargs"), default=dict, blank=True, encoder=DjangoJSONEncoder)
+
+    class Meta(Log.Meta):
+        abstract = True
+
+
+class Ending(models.Model):
+    """What is known when the thing has ended, in all kinds.
+
+    These columns stand behind those that the row begins with: PostgreSQL writes to its log (WAL) only what lies between
+    the first and the last byte that an update changes.
+    """
+
+    error_message = models.TextField(_("error message"), null=True, blank=True)
+    stop = models.DateTimeField(_("stop"), null=True, blank=True)
+    time = models.FloatField(_("time (s)"), null=True, blank=True)
+    version = models.PositiveIntegerField(_("version"), default=1, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class InputRequestLog(RequestLog, Ending):
     """A request to the site."""
 
     kind = LoggerName.INPUT_REQUEST
@@ -137,7 +163,7 @@ class InputRequestLog(RequestLog):
             return None
 
 
-class OutputRequestLog(RequestLog):
+class OutputRequestLog(RequestLog, Ending):
     """A request of the site to another one."""
 
     kind = LoggerName.OUTPUT_REQUEST
@@ -151,7 +177,7 @@ class OutputRequestLog(RequestLog):
         )
 
 
-class CommandLog(Log):
+class CommandLog(Log, Ending):
     """A management command."""
 
     kind = LoggerName.COMMAND
@@ -173,21 +199,7 @@ class CommandLog(Log):
         )
 
 
-class CeleryTaskLog(Log):
-    """What invocations and runs of Celery tasks have in common."""
-
-    celery_task_id = models.CharField(_("celery task id"), max_length=255)
-    name = models.CharField(_("task name"), max_length=255)
-    queue_name = models.CharField(_("queue name"), max_length=255, null=True, blank=True)
-    input = models.TextField(_("input"), blank=True)
-    task_args = models.JSONField(_("task args"), default=list, blank=True, encoder=DjangoJSONEncoder)
-    task_kwargs = models.JSONField(_("task kwargs"), default=dict, blank=True, encoder=DjangoJSONEncoder)
-
-    class Meta(Log.Meta):
-        abstract = True
-
-
-class CeleryTaskInvocationLog(CeleryTaskLog):
+class CeleryTaskInvocationLog(CeleryTaskLog, Ending):
     """A Celery task that was queued."""
 
     kind = LoggerName.CELERY_TASK_INVOCATION
@@ -233,7 +245,7 @@ class CeleryTaskInvocationLog(CeleryTaskLog):
         return self.runs.last()
 
 
-class CeleryTaskRunLog(CeleryTaskLog):
+class CeleryTaskRunLog(CeleryTaskLog, Ending):
     """One attempt to run a Celery task."""
 
     kind = LoggerName.CELERY_TASK_RUN

@@ -1,0 +1,149 @@
+"""What recording its requests costs a site: the same site without and with the logger, in turn."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+from time import perf_counter, process_time
+from typing import Any
+
+from django.db import connection
+from django.db.backends.signals import connection_created
+
+from bench.report import Table, spread
+from bench.site import MEGABYTE
+from bench.traffic import AsyncSite, Question, Site, SyncSite, download, file_upload, raw_upload, small_get, small_post
+
+ROUNDS = 20
+REQUESTS = 50
+LARGE = 50 * MEGABYTE
+
+SERVERS: dict[str, tuple[Callable[..., Site], str]] = {"WSGI": (SyncSite, ""), "ASGI": (AsyncSite, "-async")}
+
+
+def measure() -> list[Table]:
+    return [times(), writes(), memory()]
+
+
+def times() -> Table:
+    rows = []
+    for server, (site, ending) in SERVERS.items():
+        plain, logged = site(logged=False), site(logged=True)
+        for name, question in (("GET", small_get(f"/small{ending}/")), ("POST", small_post(f"/small{ending}/"))):
+            for arm in (plain, logged):
+                arm.ask(question, REQUESTS)
+            rounds = [(timed(plain, question), timed(logged, question)) for _ in range(ROUNDS)]
+            added_cpu = [logged_cpu - plain_cpu for (plain_cpu, _), (logged_cpu, _) in rounds]
+            added_wall = [logged_wall - plain_wall for (_, plain_wall), (_, logged_wall) in rounds]
+            ratio = [logged_cpu / plain_cpu for (plain_cpu, _), (logged_cpu, _) in rounds]
+            cpu = median(cpu for (cpu, _), _ in rounds)
+            rows.append(
+                (f"{server}, small {name}", f"{cpu:.3f}", spread(added_cpu), spread(added_wall), spread(ratio, 2))
+            )
+    return Table(
+        f"CPU and wall time of a request in ms, median (lowest to highest) of {ROUNDS} rounds of {REQUESTS} requests",
+        ("request", "CPU without", "CPU added", "wall added", "CPU, ratio"),
+        rows,
+    )
+
+
+def timed(site: Site, question: Question) -> tuple[float, float]:
+    """Give the CPU and wall time of one request, in milliseconds."""
+    cpu, wall = process_time(), perf_counter()
+    site.ask(question, REQUESTS)
+    return 1000 * (process_time() - cpu) / REQUESTS, 1000 * (perf_counter() - wall) / REQUESTS
+
+
+def writes() -> Table:
+    rows = []
+    for server, (site, ending) in SERVERS.items():
+        plain, logged = site(logged=False), site(logged=True)
+        for name, question in (("GET", small_get(f"/small{ending}/")), ("POST", small_post(f"/small{ending}/"))):
+            figures = []
+            for arm in (plain, logged):
+                arm.ask(question, REQUESTS)
+                with statements_counted() as statements:
+                    start = wal_position()
+                    arm.ask(question, 10 * REQUESTS)
+                    written = wal_position() - start
+                figures.append((len(statements) / (10 * REQUESTS), written / (10 * REQUESTS)))
+            (plain_statements, plain_wal), (logged_statements, logged_wal) = figures
+            rows.append(
+                (f"{server}, small {name}", f"{logged_statements - plain_statements:.2f}",
+                 f"{logged_wal - plain_wal:.0f}")
+            )  # fmt: skip
+    return Table("Added to a request on PostgreSQL", ("request", "SQL statements", "WAL bytes"), rows)
+
+
+@contextmanager
+def statements_counted() -> Iterator[list[str]]:
+    """List the statements of all connections in this block."""
+    seen: list[str] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "pg_current_wal" not in sql:
+            seen.append(sql)
+        return execute(sql, params, many, context)
+
+    def watch(connection: Any, **kwargs: Any) -> None:
+        connection.execute_wrappers.append(note)
+        watched.append(connection)
+
+    watched: list[Any] = []
+    watch(connection)
+    # Each request of an ASGI server has a thread, and so a connection, of its own.
+    connection_created.connect(watch)
+    close_log_connections()
+    try:
+        yield seen
+    finally:
+        connection_created.disconnect(watch)
+        for one in watched:
+            one.execute_wrappers.remove(note)
+
+
+def close_log_connections() -> None:
+    """Have the log's threads open their connections anew, so that these are watched."""
+    from security.delivery import threads
+
+    if threads._executor is not None:
+        threads._executor.shutdown()
+        threads._forget_pool()
+
+
+def wal_position() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")
+        return int(cursor.fetchone()[0])
+
+
+def memory() -> Table:
+    rows = []
+    for server, (site, ending) in SERVERS.items():
+        plain, logged = site(logged=False), site(logged=True)
+        for name, question in (
+            ("raw body", raw_upload(f"/raw{ending}/", LARGE)),
+            ("file in a form", file_upload(f"/files{ending}/", LARGE)),
+            ("streaming response", download(f"/download{ending}/", LARGE)),
+        ):
+            without, with_logger = peak(plain, question), peak(logged, question)
+            rows.append((f"{server}, {name}", f"{without:.2f}", f"{with_logger - without:+.2f}"))
+    return Table(
+        f"Python's memory while {LARGE // MEGABYTE} MB pass, in MB at its peak",
+        ("what passes", "without", "added"),
+        rows,
+    )
+
+
+def peak(site: Site, question: Question) -> float:
+    """Give what a request takes at its peak, in megabytes above what there was before."""
+    site.ask(question)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        site.ask(question)
+        return (tracemalloc.get_traced_memory()[1] - before) / MEGABYTE
+    finally:
+        tracemalloc.stop()
