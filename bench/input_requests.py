@@ -15,6 +15,7 @@ from django.db.backends.signals import connection_created
 from bench.report import Table, spread
 from bench.site import MEGABYTE
 from bench.traffic import AsyncSite, Question, Site, SyncSite, download, file_upload, raw_upload, small_get, small_post
+from security.delivery.threads import end_threads
 
 ROUNDS = 20
 REQUESTS = 50
@@ -95,22 +96,14 @@ def statements_counted() -> Iterator[list[str]]:
     watch(connection)
     # Each request of an ASGI server has a thread, and so a connection, of its own.
     connection_created.connect(watch)
-    close_log_connections()
+    # So do the log's threads: new ones open new connections, which are watched.
+    end_threads()
     try:
         yield seen
     finally:
         connection_created.disconnect(watch)
         for one in watched:
             one.execute_wrappers.remove(note)
-
-
-def close_log_connections() -> None:
-    """Have the log's threads open their connections anew, so that these are watched."""
-    from security.delivery import threads
-
-    if threads._executor is not None:
-        threads._executor.shutdown()
-        threads._forget_pool()
 
 
 def wal_position() -> int:

@@ -10,10 +10,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, overload
 
+from django.conf import Settings as SiteSettings
 from django.conf import settings as site_settings
 
 PREFIX: Final = "SECURITY_"
 _UNSET: Final = object()
+
+# The attributes of the lazy object itself; `vars` would go through its lazy look-up.
+_site_settings_state: Final[dict[str, Any]] = object.__getattribute__(site_settings, "__dict__")
 
 T = TypeVar("T")
 
@@ -62,6 +66,15 @@ MAPPING = Expected("a dictionary", lambda value: isinstance(value, Mapping))
 USER_SOURCE = Expected("'session' or 'loaded'", lambda value: value in ("session", "loaded"))
 
 
+def _given(name: str) -> Any:
+    # What is not set costs an exception in Django's lazy settings whenever it is asked for, 20 times a request. What
+    # stands in a settings module are the attributes of this object; it is another one while settings are overridden.
+    holder = _site_settings_state.get("_wrapped")
+    if type(holder) is SiteSettings:
+        return vars(holder).get(name, _UNSET)
+    return getattr(site_settings, name, _UNSET)
+
+
 class Setting(Generic[T]):
     """One setting; as an attribute of `settings` it gives the site's value, or else the default.
 
@@ -89,10 +102,10 @@ class Setting(Generic[T]):
     def __get__(self, instance: object | None, owner: type) -> Setting[T] | T:
         if instance is None:
             return self
-        value = getattr(site_settings, self.name, _UNSET)
+        value = _given(self.name)
         if value is _UNSET and self.alias is not None:
-            value = getattr(site_settings, self.alias, _UNSET)
-        return self.default if value is _UNSET else value  # type: ignore[return-value]
+            value = _given(self.alias)
+        return self.default if value is _UNSET else value
 
 
 class Settings:

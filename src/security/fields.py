@@ -21,6 +21,7 @@ from security.masking import mask_members, mask_text
 from security.truncation import ELLIPSIS, fit_mapping, fit_text
 
 _METADATA_KEY: Final = "security"
+_SETTLED_KEY: Final = "security_settled"
 
 
 class StoredAs(ABC):
@@ -143,9 +144,14 @@ class _Encoder(DjangoJSONEncoder):
             return str(o)
 
 
-def stored(how: StoredAs, *, default: Any = None, default_factory: Callable[[], Any] | None = None) -> Any:
-    """Declare a field of a record that is stored."""
-    metadata = {_METADATA_KEY: how}
+def stored(
+    how: StoredAs, *, default: Any = None, default_factory: Callable[[], Any] | None = None, settled: bool = False
+) -> Any:
+    """Declare a field of a record that is stored; a `settled` one is what it is in the first entry for good.
+
+    What is settled is masked and written once, however many entries follow.
+    """
+    metadata = {_METADATA_KEY: how, _SETTLED_KEY: settled}
     if default_factory is not None:
         return dataclasses.field(default_factory=default_factory, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -158,3 +164,8 @@ def stored_fields(record_type: type[Any]) -> dict[str, StoredAs]:
         for field in dataclasses.fields(record_type)
         if _METADATA_KEY in field.metadata
     }
+
+
+def settled_fields(record_type: type[Any]) -> frozenset[str]:
+    """Give the names of the stored fields of a record type that no later entry changes."""
+    return frozenset(field.name for field in dataclasses.fields(record_type) if field.metadata.get(_SETTLED_KEY))

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from security.context import parent_of
 from security.enums import Event
 from security.fields import StoredAs
-from security.records import FIELDS, TRANSITIONS, Entry, Record
+from security.records import FIELDS, SETTLED_FIELDS, TRANSITIONS, Entry, Record
 
 logger = logging.getLogger("security")
 
@@ -46,7 +46,13 @@ def make_entry(record: Record, event: Event, *, state: IntEnum | None = None) ->
     if new_state is not None:
         record.state = new_state
     record.version += 1
-    values = {name: _clean(record, name, how) for name, how in FIELDS[record.kind].items()}
+    settled = record.settled
+    values = {
+        name: settled[name] if name in settled else _clean(record, name, how)
+        for name, how in FIELDS[record.kind].items()
+    }
+    if not settled:
+        record.settled = {name: values[name] for name in SETTLED_FIELDS[record.kind]}
     return [Entry(record.kind, event, MappingProxyType(values))]
 
 

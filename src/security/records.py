@@ -28,7 +28,7 @@ from security.enums import (
     LoggerName,
     RequestLogState,
 )
-from security.fields import BodyText, Data, Members, Name, Plain, Text, Traceback, stored, stored_fields
+from security.fields import BodyText, Data, Members, Name, Plain, Text, Traceback, settled_fields, stored, stored_fields
 from security.ids import new_id
 from security.references import ObjectReference
 
@@ -39,10 +39,10 @@ class Record:
 
     kind: ClassVar[LoggerName]
 
-    id: UUID = stored(Plain(), default_factory=new_id)
-    start: datetime = stored(Plain(), default_factory=lambda: datetime.now(UTC))
-    release: str | None = stored(Name(100), default_factory=lambda: settings.RELEASE)
-    parent_log: str | None = stored(Name(100))
+    id: UUID = stored(Plain(), default_factory=new_id, settled=True)
+    start: datetime = stored(Plain(), default_factory=lambda: datetime.now(UTC), settled=True)
+    release: str | None = stored(Name(100), default_factory=lambda: settings.RELEASE, settled=True)
+    parent_log: str | None = stored(Name(100), settled=True)
     """The record during which this one began, as 'kind|id'."""
     slug: str | None = stored(Name(255))
     related_objects: tuple[ObjectReference, ...] = stored(Plain(), default=())
@@ -55,6 +55,8 @@ class Record:
     version: int = stored(Plain(), default=0)
     """How many entries were made of this record; it grows with each."""
 
+    settled: dict[str, Any] = field(default_factory=dict)
+    """What the first entry holds of the fields that no later one changes."""
     is_recorded: bool = True
     """Whether the record is stored at all; a view may be exempt from logging."""
     began: float = field(default_factory=perf_counter)
@@ -85,13 +87,15 @@ class Record:
 class RequestRecord(Record):
     """An HTTP request and its response."""
 
-    host: str = stored(Name(255), default="")
-    method: str = stored(Name(20), default="")
-    path: str = stored(Text(2000), default="")
-    queries: Mapping[str, str | list[str]] = stored(Members("QUERIES", 8000), default_factory=dict)
+    host: str = stored(Name(255), default="", settled=True)
+    method: str = stored(Name(20), default="", settled=True)
+    path: str = stored(Text(2000), default="", settled=True)
+    queries: Mapping[str, str | list[str]] = stored(Members("QUERIES", 8000), default_factory=dict, settled=True)
     """The values by name; the values of a name that is repeated are a list."""
-    is_secure: bool = stored(Plain(), default=False)
-    request_headers: Mapping[str, str | list[str]] = stored(Members("HEADERS", 16_000), default_factory=dict)
+    is_secure: bool = stored(Plain(), default=False, settled=True)
+    request_headers: Mapping[str, str | list[str]] = stored(
+        Members("HEADERS", 16_000), default_factory=dict, settled=True
+    )
     request_body: Body | str = stored(BodyText(lambda: settings.LOG_REQUEST_BODY_LENGTH), default="")
     response_code: int | None = stored(Plain())
     response_headers: Mapping[str, str | list[str]] = stored(Members("HEADERS", 16_000), default_factory=dict)
@@ -105,7 +109,7 @@ class InputRequestRecord(RequestRecord):
 
     kind = LoggerName.INPUT_REQUEST
 
-    ip: str | None = stored(Plain())
+    ip: str | None = stored(Plain(), settled=True)
     user_id: str | None = stored(Name(255))
     view_slug: str | None = stored(Name(255))
 
@@ -185,6 +189,7 @@ RECORD_TYPES: Final[Mapping[LoggerName, type[Record]]] = {
     )
 }
 FIELDS: Final = {kind: stored_fields(record_type) for kind, record_type in RECORD_TYPES.items()}
+SETTLED_FIELDS: Final = {kind: settled_fields(record_type) for kind, record_type in RECORD_TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True)

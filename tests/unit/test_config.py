@@ -55,34 +55,46 @@ MIRROR = "security.backends.sql.db_router.MirrorSecurityLoggerRouter"
 @pytest.mark.parametrize(
     ("given", "check", "said"),
     [
-        ({"SECURITY_LOG_REQUEST_BODY_LENGHT": 1}, "security_logger.W001", "Write SECURITY_LOG_REQUEST_BODY_LENGTH instead"),
-        ({"SECURITY_XYZZY": 1}, "security_logger.W001", "Remove it"),
-        ({"SECURITY_LOG_REQUEST_BODY_LENGTH": "7"}, "security_logger.E001", "a whole number, 0 or more, or None"),
-        ({"SECURITY_LOG_REQUEST_BODY_LENGTH": True}, "security_logger.E001", "a whole number"),
-        ({"SECURITY_LOG_REQUEST_IGNORE_IP": "192.0.2.7"}, "security_logger.E001", "a tuple of one needs its comma"),
-        ({"SECURITY_BACKENDS": "sql"}, "security_logger.E001", "a list, tuple or set of texts"),
-        ({"SECURITY_HIDE_SENSITIVE_DATA": "yes"}, "security_logger.E001", "True or False"),
-        ({"SECURITY_HIDE_SENSITIVE_DATA_PATTERNS": {"BODY": "x"}}, "security_logger.E001", "a dictionary of 'BODY'"),
-        ({"SECURITY_LOG_USER": "never"}, "security_logger.E001", "'session' or 'loaded'"),
-        ({"SECURITY_BACKENDS": ["sql"], "SECURITY_BACKEND_WRITERS": []}, "security_logger.E002", "Keep SECURITY_BACKENDS"),
-        ({"SECURITY_HIDE_SENSITIVE_DATA_PATTERNS": {"HEADER": ["x"]}}, "security_logger.E003", "'HEADERS'"),
-        ({"SECURITY_HIDE_SENSITIVE_DATA_PATTERNS": {"BODY": ["(x"]}}, "security_logger.E004", "regular expression"),
-        ({"SECURITY_THROTTLING_FAILURE_VIEW": "tests.nowhere.view"}, "security_logger.E005", "'shop.views.too_many_requests'"),
-        ({"SECURITY_DEFAULT_THROTTLING_VALIDATORS_PATH": "tests.nowhere"}, "security_logger.E005", "'shop.throttling'"),
-        ({"SECURITY_LOG_REQUEST_IGNORE_IP": ["localhost"]}, "security_logger.E006", "'10.0.0.0/8'"),
-        ({"SECURITY_BACKENDS": ["elasticsearch"]}, "security_logger.E010", "sql, logging"),
-        ({"SECURITY_BACKEND_READER": "logging"}, "security_logger.E011", "Write one of: sql"),
-        ({"MIDDLEWARE": [LOG, AUTHENTICATION]}, "security_logger.E012", f"Move '{LOG}' behind"),
-        ({"MIDDLEWARE": [AUTHENTICATION, LOG, LOG]}, "security_logger.E013", "Keep the one"),
-        ({"MIDDLEWARE": [AUTHENTICATION]}, "security_logger.W010", f"Add '{LOG}' after"),
-        ({"DATABASE_ROUTERS": [MIRROR]}, "security_logger.E014", "Set SECURITY_LOG_DB_NAME"),
-        ({"DATABASE_ROUTERS": [MIRROR], "SECURITY_LOG_DB_NAME": "logs"}, "security_logger.E015", "'default', 'log'"),
-        ({"SECURITY_LOG_DB_NAME": "log"}, "security_logger.W011", f"Add '{MIRROR}'"),
+        (
+            {"SECURITY_LOG_REQUEST_BODY_LENGHT": 1},
+            "W001",
+            "Write SECURITY_LOG_REQUEST_BODY_LENGTH instead",
+        ),
+        ({"SECURITY_XYZZY": 1}, "W001", "Remove it"),
+        ({"SECURITY_LOG_REQUEST_BODY_LENGTH": "7"}, "E001", "a whole number, 0 or more, or None"),
+        ({"SECURITY_LOG_REQUEST_BODY_LENGTH": True}, "E001", "a whole number"),
+        ({"SECURITY_LOG_REQUEST_IGNORE_IP": "192.0.2.7"}, "E001", "a tuple of one needs its comma"),
+        ({"SECURITY_BACKENDS": "sql"}, "E001", "a list, tuple or set of texts"),
+        ({"SECURITY_HIDE_SENSITIVE_DATA": "yes"}, "E001", "True or False"),
+        ({"SECURITY_HIDE_SENSITIVE_DATA_PATTERNS": {"BODY": "x"}}, "E001", "a dictionary of 'BODY'"),
+        ({"SECURITY_LOG_USER": "never"}, "E001", "'session' or 'loaded'"),
+        (
+            {"SECURITY_BACKENDS": ["sql"], "SECURITY_BACKEND_WRITERS": []},
+            "E002",
+            "Keep SECURITY_BACKENDS",
+        ),
+        ({"SECURITY_HIDE_SENSITIVE_DATA_PATTERNS": {"HEADER": ["x"]}}, "E003", "'HEADERS'"),
+        ({"SECURITY_HIDE_SENSITIVE_DATA_PATTERNS": {"BODY": ["(x"]}}, "E004", "regular expression"),
+        (
+            {"SECURITY_THROTTLING_FAILURE_VIEW": "tests.nowhere.view"},
+            "E005",
+            "'shop.views.too_many_requests'",
+        ),
+        ({"SECURITY_DEFAULT_THROTTLING_VALIDATORS_PATH": "tests.nowhere"}, "E005", "'shop.throttling'"),
+        ({"SECURITY_LOG_REQUEST_IGNORE_IP": ["localhost"]}, "E006", "'10.0.0.0/8'"),
+        ({"SECURITY_BACKENDS": ["elasticsearch"]}, "E010", "sql, logging"),
+        ({"SECURITY_BACKEND_READER": "logging"}, "E011", "Write one of: sql"),
+        ({"MIDDLEWARE": [LOG, AUTHENTICATION]}, "E012", f"Move '{LOG}' behind"),
+        ({"MIDDLEWARE": [AUTHENTICATION, LOG, LOG]}, "E013", "Keep the one"),
+        ({"MIDDLEWARE": [AUTHENTICATION]}, "W010", f"Add '{LOG}' after"),
+        ({"DATABASE_ROUTERS": [MIRROR]}, "E014", "Set SECURITY_LOG_DB_NAME"),
+        ({"DATABASE_ROUTERS": [MIRROR], "SECURITY_LOG_DB_NAME": "logs"}, "E015", "'default', 'log'"),
+        ({"SECURITY_LOG_DB_NAME": "log"}, "W011", f"Add '{MIRROR}'"),
     ],
 )
 def test_a_mistake_is_named_with_what_to_write_instead(given: dict[str, Any], check: str, said: str) -> None:
     with override_settings(**given):
-        assert said in problems()[check]
+        assert said in problems()[f"security_logger.{check}"]
 
 
 @pytest.mark.django_db(databases=["default", "log"])

@@ -13,7 +13,7 @@ from django.test import override_settings
 from security import recording
 from security.backends.base import EntriesRefusedError, Writer
 from security.backends.testing import capture_security_logs
-from security.delivery import deliver, health, lost_entries
+from security.delivery import deliver, health, inline, lost_entries
 from security.records import Entry, InputRequestRecord
 
 
@@ -129,3 +129,14 @@ def test_a_site_can_ask_for_the_exceptions(writer: Scripted) -> None:
 def test_without_backends_nothing_is_written(writer: Scripted) -> None:
     deliver(an_entry())
     assert writer.calls == 0
+
+
+def test_backends_that_cannot_be_found_do_not_stop_the_site(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> None:
+        raise ImportError("no such driver")
+
+    monkeypatch.setattr(inline, "writers", broken)
+    deliver(recording.begin(InputRequestRecord()))
+    assert "could not be found" in caplog.text

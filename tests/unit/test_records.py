@@ -6,11 +6,12 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import models
 
-from security import recording
+from security import fields, recording
 from security.backends.sql.models import LOG_MODELS, RelatedObject
 from security.context import inside
 from security.enums import Event, LoggerName, RequestLogState
 from security.fields import Name
+from security.masking import patterns
 from security.records import FIELDS, RECORD_TYPES, TRANSITIONS, InputRequestRecord, Record
 from security.references import ObjectReference
 
@@ -42,17 +43,31 @@ def test_every_kind_has_a_record_a_table_and_events_that_begin_and_end_it(kind: 
 
 
 def test_the_version_grows_with_each_entry_and_an_entry_stays_as_it_was() -> None:
-    record = InputRequestRecord(path="/a")
+    record = InputRequestRecord(slug="a")
+    (first,) = recording.begin(record)
+    record.set_slug("b")
+    (second,) = recording.complete(record, Event.FINISHED, state=RequestLogState.INFO)
+    assert (first.version, first.slug, first.state, first.stop) == (1, "a", RequestLogState.INCOMPLETE, None)
+    assert (second.version, second.slug, second.state) == (2, "b", RequestLogState.INFO)
+    assert second.stop >= second.start
+    with pytest.raises(TypeError):
+        second.values["slug"] = "c"
+    with pytest.raises(AttributeError, match="has no field 'nonsense'"):
+        _ = second.nonsense
+
+
+def test_what_is_settled_is_masked_once_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    masked: list[str] = []
+    mask = patterns.mask_members
+    monkeypatch.setattr(fields, "mask_members", lambda members, group: masked.append(group) or mask(members, group))
+    record = InputRequestRecord(path="/a", request_headers={"Authorization": "secret"})
     (first,) = recording.begin(record)
     record.path = "/b"
     (second,) = recording.complete(record, Event.FINISHED, state=RequestLogState.INFO)
-    assert (first.version, first.path, first.state, first.stop) == (1, "/a", RequestLogState.INCOMPLETE, None)
-    assert (second.version, second.path, second.state) == (2, "/b", RequestLogState.INFO)
-    assert second.stop >= second.start
-    with pytest.raises(TypeError):
-        second.values["path"] = "/c"
-    with pytest.raises(AttributeError, match="has no field 'nonsense'"):
-        _ = second.nonsense
+    assert (first.path, second.path) == ("/a", "/a")
+    assert first.request_headers == second.request_headers == {"Authorization": "[Filtered]"}
+    # The queries and the headers of the request, and twice the headers of a response.
+    assert masked == ["QUERIES", "HEADERS", "HEADERS", "HEADERS"]
 
 
 def test_the_parent_is_the_innermost_record_that_is_stored() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from time import perf_counter
 
@@ -11,6 +12,8 @@ from security.config import settings
 from security.delivery.health import health_of
 from security.delivery.threads import arun_blocking, run_blocking
 from security.records import Entry
+
+logger = logging.getLogger("security")
 
 
 def deliver(entries: Sequence[Entry]) -> None:
@@ -37,7 +40,12 @@ def _split() -> tuple[list[tuple[str, Writer]], list[tuple[str, Writer]]]:
     """Tell the writers that only work in memory from those that wait for another process."""
     instant: list[tuple[str, Writer]] = []
     blocking: list[tuple[str, Writer]] = []
-    for name, writer in writers():
+    try:
+        found = writers()
+    except Exception:  # a logger's fault is never the site's
+        logger.exception("The backends could not be found; the site goes on without its log.")
+        found = []
+    for name, writer in found:
         (blocking if writer.blocks else instant).append((name, writer))
     return instant, blocking
 

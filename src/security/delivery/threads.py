@@ -56,6 +56,13 @@ def _pool() -> ThreadPoolExecutor:
     return _executor
 
 
+def end_threads() -> None:
+    """End the log's threads once their writes are done; the next write starts new ones."""
+    if _executor is not None:
+        _executor.shutdown()
+        _forget_pool()
+
+
 def _forget_pool() -> None:
     # A forked process has the object but not its threads.
     global _executor

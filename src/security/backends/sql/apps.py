@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import ClassVar
 
-from security.backends.base import Reader, SecurityBackend, Writer
+from security.backends.base import SecurityBackend
 
 
 class SecuritySQLBackend(SecurityBackend):
@@ -17,15 +16,10 @@ class SecuritySQLBackend(SecurityBackend):
     backend_name: ClassVar[str] = "sql"
     default_auto_field = "django.db.models.BigAutoField"
 
-    # The models can be imported only when the apps are loaded.
-    @cached_property
-    def writer(self) -> Writer:  # type: ignore[override]
+    def ready(self) -> None:
+        # The models can be imported now that the apps are loaded; a fault of theirs shows here, and not in a request.
+        from .reader import SQLReader
         from .writer import SQLWriter
 
-        return SQLWriter()
-
-    @cached_property
-    def reader(self) -> Reader:  # type: ignore[override]
-        from .reader import SQLReader
-
-        return SQLReader()
+        self.writer = SQLWriter()
+        self.reader = SQLReader()

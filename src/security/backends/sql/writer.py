@@ -24,19 +24,28 @@ from security.backends.base import EntriesRefusedError, Writer
 from security.config import settings
 from security.records import Entry
 
-from .models import LOG_MODELS, RelatedObject
-from .statements import insert_new, leading_parameters, upsert
+from .models import LOG_MODELS, Log, RelatedObject
+from .statements import (
+    Statement,
+    changing_columns,
+    insert_new,
+    leading_parameters,
+    stored_columns,
+    update,
+    upsert,
+)
 from .watchdog import watchdog
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
+
+    from .statements import Column
 
 # Rows of one statement; with 30 columns SQLite's bound of 32,766 parameters is far.
 _MOST_ROWS: Final = 200
 
 _Rows = Sequence[Sequence[Any]]
 _Encode = Callable[[Any, "BaseDatabaseWrapper"], Any]
-_Statement = Callable[["BaseDatabaseWrapper", type[models.Model], int], str]
 
 
 class SQLWriter(Writer):
@@ -48,24 +57,45 @@ class SQLWriter(Writer):
 
     def write(self, entries: Sequence[Entry]) -> None:
         refusals: list[Exception] = []
+        begun = {entry.id for entry in entries if entry.version == 1}
         for model, latest in _by_model(entries):
             connection = connections[router.db_for_write(model)]
-            encode = _encoder(connection, model)
-            rows = [encode(entry.values) for entry in latest]
-            refusals += _execute(connection, upsert, model, rows)
+            if len(latest) == 1 and latest[0].id not in begun:
+                refusals += _succeed(connection, model, latest[0])
+            else:
+                refusals += _execute(connection, upsert, model, _rows(connection, model, latest))
         relations = list(_relations(entries))
         if relations:
             connection = connections[router.db_for_write(RelatedObject)]
-            encode = _encoder(connection, RelatedObject)
+            encode = _encoder(connection, tuple(stored_columns(RelatedObject)))
             refusals += _execute(connection, insert_new, RelatedObject, [encode(values) for values in relations])
         if refusals:
             raise EntriesRefusedError(refusals)
 
 
-def _by_model(entries: Sequence[Entry]) -> Iterator[tuple[type[models.Model], list[Entry]]]:
+def _rows(connection: BaseDatabaseWrapper, model: type[Log], entries: Sequence[Entry]) -> _Rows:
+    encode = _encoder(connection, _columns(model, stored_columns))
+    return [encode(entry.values) for entry in entries]
+
+
+def _succeed(connection: BaseDatabaseWrapper, model: type[Log], entry: Entry) -> list[Exception]:
+    """Store an entry whose record has a row, unless the first entry was lost: then this one makes it whole."""
+    changes = _encoder(connection, _columns(model, changing_columns))(entry.values)
+    (key,) = _encoder(connection, (model._meta.pk,))(entry.values)
+    try:
+        if _run(connection, update(connection, model, 1), [*changes, key, changes[-1]]):
+            return []
+    except (OperationalError, InterfaceError):
+        raise
+    except DatabaseError as error:
+        return [error]
+    return _execute(connection, upsert, model, _rows(connection, model, [entry]))
+
+
+def _by_model(entries: Sequence[Entry]) -> Iterator[tuple[type[Log], list[Entry]]]:
     # One statement cannot touch a row twice: the latest entry of a record holds all that the earlier ones do.
     latest = {entry.id: entry for entry in sorted(entries, key=lambda entry: int(entry.version))}
-    by_model: defaultdict[type[models.Model], list[Entry]] = defaultdict(list)
+    by_model: defaultdict[type[Log], list[Entry]] = defaultdict(list)
     for entry in latest.values():
         by_model[LOG_MODELS[entry.kind]].append(entry)
     yield from by_model.items()
@@ -87,14 +117,14 @@ def _relations(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
 
 
 def _execute(
-    connection: BaseDatabaseWrapper, statement: _Statement, model: type[models.Model], rows: _Rows
+    connection: BaseDatabaseWrapper, statement: Statement, model: type[models.Model], rows: _Rows
 ) -> list[Exception]:
     """Store rows; give the errors of those that were refused for what they hold."""
     refusals: list[Exception] = []
     for start in range(0, len(rows), _MOST_ROWS):
         batch = rows[start : start + _MOST_ROWS]
         try:
-            _run(connection, statement(connection, model, len(batch)), batch)
+            _run(connection, statement(connection, model, len(batch)), [value for row in batch for value in row])
         except (OperationalError, InterfaceError):
             raise
         except DatabaseError as error:
@@ -103,30 +133,29 @@ def _execute(
 
 
 def _execute_singly(
-    connection: BaseDatabaseWrapper, statement: _Statement, model: type[models.Model], rows: _Rows
+    connection: BaseDatabaseWrapper, statement: Statement, model: type[models.Model], rows: _Rows
 ) -> list[Exception]:
     """Store what can be stored of a batch that was refused."""
     return [error for row in rows for error in _execute(connection, statement, model, [row])]
 
 
-def _run(connection: BaseDatabaseWrapper, sql: str, rows: _Rows) -> None:
+def _run(connection: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any]) -> int:
+    """Run a statement; give the number of rows that it found."""
     try:
-        _run_once(connection, sql, rows)
+        return _run_once(connection, sql, parameters)
     except (OperationalError, InterfaceError):
         # A connection that the server closed meanwhile: the statement can be repeated, whatever became of it.
         if connection.in_atomic_block or connection.connection is None or connection.is_usable():
             raise
         connection.close()
-        _run_once(connection, sql, rows)
+        return _run_once(connection, sql, parameters)
 
 
-def _run_once(connection: BaseDatabaseWrapper, sql: str, rows: _Rows) -> None:
+def _run_once(connection: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any]) -> int:
     timeout = settings.LOG_DB_TIMEOUT
-    parameters = leading_parameters(connection, timeout)
-    for row in rows:
-        parameters += row
     with _savepoint(connection), connection.cursor() as cursor, _time_limit(connection, timeout):
-        cursor.execute(sql, parameters)
+        cursor.execute(sql, [*leading_parameters(connection, timeout), *parameters])
+        return int(cursor.rowcount)
 
 
 def _savepoint(connection: BaseDatabaseWrapper) -> AbstractContextManager[Any]:
@@ -139,9 +168,14 @@ def _time_limit(connection: BaseDatabaseWrapper, seconds: float) -> AbstractCont
     return nullcontext()
 
 
-def _encoder(connection: BaseDatabaseWrapper, model: type[models.Model]) -> Callable[[Any], list[Any]]:
-    """Give the function from the values of an entry to the parameters of a row, in the order of the columns."""
-    encoders = _column_encoders(model)
+@lru_cache(maxsize=64)
+def _columns(model: type[Log], columns: Callable[[type[Log]], list[Column]]) -> tuple[Column, ...]:
+    return tuple(columns(model))
+
+
+def _encoder(connection: BaseDatabaseWrapper, columns: tuple[Column, ...]) -> Callable[[Any], list[Any]]:
+    """Give the function from the values of an entry to the parameters of some columns, in their order."""
+    encoders = _column_encoders(columns)
     return lambda values: [
         value if (value := values[name]) is None or encode is None else encode(value, connection)
         for name, encode in encoders
@@ -149,12 +183,8 @@ def _encoder(connection: BaseDatabaseWrapper, model: type[models.Model]) -> Call
 
 
 @lru_cache(maxsize=64)
-def _column_encoders(model: type[models.Model]) -> tuple[tuple[str, _Encode | None], ...]:
-    return tuple(
-        (field.attname, _column_encoder(field))
-        for field in model._meta.concrete_fields
-        if not isinstance(field, models.AutoField)
-    )
+def _column_encoders(columns: tuple[Column, ...]) -> tuple[tuple[str, _Encode | None], ...]:
+    return tuple((field.attname, _column_encoder(field)) for field in columns)
 
 
 def _column_encoder(field: models.Field[Any, Any]) -> _Encode | None:
