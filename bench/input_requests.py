@@ -89,8 +89,10 @@ def statements_counted() -> Iterator[list[str]]:
         return execute(sql, params, many, context)
 
     def watch(connection: Any, **kwargs: Any) -> None:
-        connection.execute_wrappers.append(note)
-        watched.append(connection)
+        # A connection that is closed and opened again says so twice.
+        if note not in connection.execute_wrappers:
+            connection.execute_wrappers.append(note)
+            watched.append(connection)
 
     watched: list[Any] = []
     watch(connection)

@@ -12,9 +12,11 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from threading import Barrier
 from typing import Final, ParamSpec, TypeVar
 
 from asgiref.sync import SyncToAsync, sync_to_async
+from django.db import connections
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,10 +59,20 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def end_threads() -> None:
-    """End the log's threads once their writes are done; the next write starts new ones."""
-    if _executor is not None:
-        _executor.shutdown()
-        _forget_pool()
+    """End the log's threads and close their connections, once their writes are done; the next write starts new ones."""
+    if _executor is None:
+        return
+    # Each thread has to close its own: all of them meet before one of them can take two.
+    meeting = Barrier(_THREADS)
+    for _ in range(_THREADS):
+        _executor.submit(_close_connections, meeting)
+    _executor.shutdown()
+    _forget_pool()
+
+
+def _close_connections(meeting: Barrier) -> None:
+    meeting.wait()
+    connections.close_all()
 
 
 def _forget_pool() -> None:

@@ -1,0 +1,71 @@
+"""What a request may cost: statements and memory decide, times are printed by `make bench`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from bench.input_requests import peak, statements_counted
+from bench.site import MEGABYTE
+from bench.traffic import AsyncSite, Question, SyncSite, download, file_upload, raw_upload, small_get, small_post
+from security.backends.sql.models import InputRequestLog
+from security.delivery.threads import end_threads
+
+LARGE = 50 * MEGABYTE
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("bench.site")]
+
+every_server = pytest.mark.parametrize(
+    ("site", "ending"), [(SyncSite, ""), (AsyncSite, "-async")], ids=["wsgi", "asgi"]
+)
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    yield
+    end_threads()
+
+
+@every_server
+@pytest.mark.parametrize("small", [small_get, small_post])
+def test_a_request_costs_an_insert_and_an_update(site: Any, ending: str, small: Callable[[str], Question]) -> None:
+    question, logged = small(f"/small{ending}/"), site(logged=True)
+    logged.ask(question)
+    with statements_counted() as statements:
+        logged.ask(question, times=3)
+    verbs = [verb for sql in statements for verb in ("INSERT INTO", "UPDATE") if f"{verb} {TABLE}" in unquoted(sql)]
+    assert verbs == ["INSERT INTO", "UPDATE"] * 3
+    assert len([sql for sql in statements if "security" in sql]) == 6
+    assert InputRequestLog.objects.filter(version=2).count() == 4
+
+
+TABLE = InputRequestLog._meta.db_table
+
+
+def unquoted(sql: str) -> str:
+    return sql.replace('"', "").replace("`", "")
+
+
+@every_server
+def test_a_request_that_reaches_no_view_costs_one_statement(site: Any, ending: str) -> None:
+    with statements_counted() as statements:
+        site(logged=True).ask(small_get("/nowhere/"), status=404)
+    # Nothing was stored before it was answered: both its entries are one row.
+    assert len([sql for sql in statements if "security" in sql]) == 1
+    assert InputRequestLog.objects.get().version == 2
+
+
+@every_server
+@pytest.mark.parametrize(
+    ("path", "question"),
+    [("raw", raw_upload), ("files", file_upload), ("download", download)],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_50_megabytes_pass_without_being_kept(
+    site: Any, ending: str, path: str, question: Callable[[str, int], Question]
+) -> None:
+    large = question(f"/{path}{ending}/", LARGE)
+    added = peak(site(logged=True), large) - peak(site(logged=False), large)
+    assert added <= 2, f"{added:.2f} MB"
