@@ -11,8 +11,10 @@ import os
 import shutil
 import subprocess
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from xml.etree import ElementTree
 
 import nox
@@ -108,6 +110,7 @@ class Run:
         return f"{self.passed} passed, {self.failed} failed{skipped}"
 
 
+printing = Lock()
 runs: list[Run] = []
 left_out: list[str] = []
 
@@ -122,15 +125,19 @@ def tests(session: nox.Session, django: str) -> None:
         runs.append(Run(f"Python {session.python}, Django {django} (not installed)", failed=1))
         raise
     here = []
+    present = []
     for database in DATABASES:
         name = f"Python {session.python}, Django {django}, {database}"
         missing = why_not_mariadb(session) if database == "mariadb" else None
         if missing is None:
-            here.append(run_pytest(session, name, database))
+            present.append((name, database))
         elif database in REQUIRED_DATABASES:
             here.append(Run(f"{name} ({missing})", failed=1))
         else:
             left_out.append(f"{name}: {missing}")
+    # A run has a server of its own and waits for it: several at once end sooner, one for each core.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        here += pool.map(lambda named: run_pytest(session, *named), present)
     runs.extend(here)
     if any(run.failed for run in here):
         session.error("tests failed")
@@ -147,14 +154,18 @@ def why_not_mariadb(session: nox.Session) -> str | None:
 
 
 def run_pytest(session: nox.Session, name: str, database: str) -> Run:
+    """Run the tests on one database, and print what they said when they have ended."""
     junit = Path(session.virtualenv.location, f"{database}.xml")
     junit.unlink(missing_ok=True)
-    session.log(f"{name}:")
-    try:
-        session.run("pytest", f"--junit-xml={junit}", *session.posargs, env={"DATABASE": database})
-    except CommandFailed:
-        return Run.read(name, junit, succeeded=False)
-    return Run.read(name, junit, succeeded=True)
+    command = [Path(session.bin, "pytest"), f"--junit-xml={junit}", *session.posargs]
+    environment = {**os.environ, "DATABASE": database}
+    ended = subprocess.run(
+        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    with printing:
+        session.log(f"{name}:")
+        print(ended.stdout, flush=True)
+    return Run.read(name, junit, succeeded=ended.returncode == 0)
 
 
 @atexit.register

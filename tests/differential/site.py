@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import sync_to_async
 from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
@@ -29,6 +29,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.vary import vary_on_headers
 
+from tests.differential.both_ways import BothWays
 from tests.differential.notebook import note, outcome
 
 
@@ -255,31 +256,16 @@ class AsyncClassView(View):
     post = put = get
 
 
-class Reread:
+class Reread(BothWays):
     """A middleware of the site's own before the logger: it reads the body first."""
-
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         note("a middleware read", len(request.body))
-        return self.get_response(request)  # type: ignore[no-any-return]
+        return super().__call__(request)
 
 
-class AnswersItself:
+class AnswersItself(BothWays):
     """A middleware of the site's own behind the logger, that answers before any view."""
-
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         response = HttpResponse("closed for repairs", status=503)
@@ -292,18 +278,8 @@ class AnswersItself:
         return answer()
 
 
-class HandlesExceptions:
+class HandlesExceptions(BothWays):
     """A middleware of the site's own that turns an exception into an answer."""
-
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        return self.get_response(request)  # type: ignore[no-any-return]
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse:
         note("process_exception", repr(exception))
