@@ -29,7 +29,7 @@ from tests.differential.notebook import describe, note, take
 
 SESSION_KEY: Final = "s" * 32
 LOGGER: Final = "security.middleware.LogMiddleware"
-# When both sites sign what they sign.
+# The time at which both sites answer, where they say it.
 TIMESTAMP: Final = TimestampSigner().timestamp()
 # What the logger adds to a request by design.
 OWN_ATTRIBUTES: Final = {"input_logged_request", "input_request_logger", "_security_exchange"}
@@ -182,6 +182,7 @@ def _everything_noted() -> Iterator[None]:
             patch("secrets.choice", numbers.choice),
             patch("secrets.randbelow", numbers.randrange),
             patch("django.core.signing.TimestampSigner.timestamp", lambda signer: TIMESTAMP),
+            patch("django.utils.cache.http_date", lambda moment: TIMESTAMP),
         ):
             yield
     finally:

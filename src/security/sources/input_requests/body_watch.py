@@ -57,7 +57,13 @@ class WatchedStream:
         return self._broke or (self._has_ended and self._length < self._announced)
 
     def read(self, *args: Any, **kwargs: Any) -> Any:
-        return self._seen(self._stream.read, args, kwargs)
+        rest = self._announced - self._length
+        chunk = self._seen(self._stream.read, args, kwargs)
+        size = args[0] if args else kwargs.get("size")
+        # A stream blocks until it has what was asked for: less than that is the end.
+        if size is None or size < 0 or size >= rest:
+            self._has_ended = True
+        return chunk
 
     def readline(self, *args: Any, **kwargs: Any) -> Any:
         return self._seen(self._stream.readline, args, kwargs)
@@ -87,11 +93,8 @@ class WatchedStream:
         except OSError:
             self._broke = True
             raise
-        size = args[0] if args else kwargs.get("size")
-        # Nothing more comes after an empty chunk, and after all of it.
-        self._has_ended = (
-            self._has_ended or (not chunk and size != 0) or (size in (None, -1) and read == self._stream.read)
-        )
+        if not chunk and 0 not in args:
+            self._has_ended = True
         self._note(chunk)
         return chunk
 
