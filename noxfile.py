@@ -64,7 +64,7 @@ nox.needs_version = ">=2026.2"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = ["lint", *(["docs"] if Path("docs/conf.py").exists() else []), "tests"]
+nox.options.sessions = ["lint", "docs", "tests"]
 
 
 @nox.session(python=NEWEST)

@@ -50,13 +50,14 @@ def _is_patterns(value: object) -> bool:
 
 
 FLAG = Expected("True or False", lambda value: isinstance(value, bool))
-TEXT = Expected("a text", _is_text)
+TEXT = Expected("a text that is not empty", _is_text)
 PATH = Expected("a dotted path, for example 'shop.security.failure_view'", _is_text)
 COUNT = Expected("a whole number, 0 or more", _is_count)
 SECONDS = Expected(
     "a number of seconds above 0",
     lambda value: isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0,
 )
+MINUTES = Expected("a number of minutes above 0", SECONDS.accepts)
 TEXTS = Expected("a list, tuple or set of texts (a tuple of one needs its comma: ('text',))", _is_texts)
 PATTERNS = Expected(
     "a dictionary of 'BODY', 'HEADERS' and 'QUERIES', each with a list or tuple of regular expressions",
@@ -156,7 +157,7 @@ class Settings:
     LOG_STRING_IO_FLUSH_TIMEOUT = Setting[float](5, SECONDS)
     LOG_STRING_OUTPUT_TRUNCATE_LENGTH = Setting[int](10_000, COUNT)
     LOG_STRING_OUTPUT_TRUNCATE_OFFSET = Setting[int](1_000, COUNT)
-    CELERY_STALE_TASK_TIME_LIMIT_MINUTES = Setting[float](60, SECONDS)
+    CELERY_STALE_TASK_TIME_LIMIT_MINUTES = Setting[float](60, MINUTES)
     AUTO_GENERATE_TASKS_FOR_DJANGO_COMMANDS = Setting[Collection[str]]((), TEXTS)
 
     # What is hidden

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.core.exceptions import ImproperlyConfigured
 from django.test import AsyncClient, Client, override_settings
 
+from security.backends.reader import get_count_input_requests
 from security.backends.sql.models import InputRequestLog
 from security.backends.testing import CapturedLogs, capture_security_logs
 
@@ -80,6 +84,26 @@ def test_the_decorator_leaves_a_function_without_that_parameter_alone() -> None:
 
     assert double(3) == 6
     assert str(inspect.signature(double)) == "(number: 'int') -> 'int'"
+
+
+@pytest.mark.parametrize("decorated", [type("Tests", (), {}), (lambda: (yield))], ids=["class", "generator"])
+def test_what_a_capture_cannot_decorate_is_refused(decorated: Any) -> None:
+    with pytest.raises(TypeError, match="decorate each test"):
+        capture_security_logs(decorated)
+
+
+def test_a_capture_answers_the_readers_whichever_backend_is_chosen() -> None:
+    with override_settings(SECURITY_BACKEND_READER="sql", SECURITY_BACKENDS=[]), capture_security_logs():
+        Client().get("/")
+        assert get_count_input_requests(datetime.now(UTC) - timedelta(minutes=1)) == 1
+
+
+def test_the_testing_backend_without_a_capture_says_what_to_open() -> None:
+    with (
+        override_settings(SECURITY_BACKEND_READER="testing"),
+        pytest.raises(ImproperlyConfigured, match="while capture_security_logs is open"),
+    ):
+        get_count_input_requests(datetime.now(UTC))
 
 
 def test_a_kinds_list_holds_what_became_and_an_events_list_what_was() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -141,9 +142,9 @@ def test_answers_of_django_are_recorded(ask: Ask, path: str, code: int, slug: st
     assert len(logs.input_request_started) == 1
 
 
-@override_settings(SECURITY_APPEND_SLASH=False)
-def test_without_append_slash_a_path_without_its_slash_has_no_view() -> None:
-    with capture_security_logs() as logs:
+@pytest.mark.parametrize("name", ["SECURITY_APPEND_SLASH", "APPEND_SLASH"])
+def test_without_append_slash_a_path_without_its_slash_has_no_view(name: str) -> None:
+    with override_settings(**{name: False}), capture_security_logs() as logs:
         Client().get("/async")
     assert only(logs).view_slug is None
 
@@ -164,6 +165,18 @@ def test_a_host_that_is_not_allowed_is_recorded_as_the_client_wrote_it(ask: Ask,
     assert entry.host.endswith("evil.example")
     assert (entry.response_code, entry.view_slug) == (400, "home")
     assert entry.state is RequestLogState.WARNING
+
+
+@override_settings(ALLOWED_HOSTS=["good.example"], MIDDLEWARE=[COMMON, "tests.site.middleware.OwnLogMiddleware"])
+def test_a_refused_request_is_recorded_by_a_subclass_of_the_middleware_too() -> None:
+    with capture_security_logs() as logs:
+        assert Client().get("/").status_code == 400
+    assert only(logs).response_code == 400
+
+
+def test_the_message_of_a_refusal_reaches_whoever_it_reached_before() -> None:
+    # A logger with a handler of its own would no longer fall back on `logging.lastResort`.
+    assert logging.getLogger("django.security.DisallowedHost").handlers == []
 
 
 @override_settings(ALLOWED_HOSTS=["good.example"], MIDDLEWARE=[COMMON])

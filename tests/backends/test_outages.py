@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -164,25 +165,37 @@ def test_a_connection_that_the_server_closed_is_opened_again() -> None:
     assert lost_entries() == {}
 
 
+class SlowToCancel:
+    """A connection to a server that hangs; it is let go when the test says so."""
+
+    def __init__(self) -> None:
+        self.is_asked, self.may_answer, self.answered = Event(), Event(), 0
+
+    def cancel(self) -> None:
+        self.is_asked.set()
+        assert self.may_answer.wait(10)
+        self.answered += 1
+
+
 def test_the_watchdog_cancels_what_takes_too_long_and_nothing_else() -> None:
-    class Connection:
-        cancelled = 0
-
-        def cancel(self) -> None:
-            self.cancelled += 1
-
-    quick, slow = Connection(), Connection()
-    watchdog = Watchdog()
+    watchdog, quick, slow = Watchdog(), SlowToCancel(), SlowToCancel()
+    slow.may_answer.set()
     with watchdog.watching(quick, 3600):
         with watchdog.watching(slow, 0.01):
-            wait_for_cancel(slow)
-        assert (quick.cancelled, slow.cancelled) == (0, 1)
+            assert slow.is_asked.wait(10)
+        assert not quick.is_asked.is_set()
+    # The block of the slow one ended only when its cancellation had.
+    assert slow.answered == 1
 
 
-def wait_for_cancel(driver_connection: Any) -> None:
-    import time
-
-    deadline = time.monotonic() + 10
-    while not driver_connection.cancelled:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+def test_a_cancellation_that_hangs_holds_up_no_other_write() -> None:
+    watchdog, hanging = Watchdog(), [SlowToCancel(), SlowToCancel()]
+    with ExitStack() as open_writes:
+        for connection_to_cancel in hanging:
+            open_writes.enter_context(watchdog.watching(connection_to_cancel, 0.01))
+        assert all(one.is_asked.wait(10) for one in hanging)
+        with watchdog.watching(SlowToCancel(), 3600):
+            assert [one.answered for one in hanging] == [0, 0]
+        for one in hanging:
+            one.may_answer.set()
+    assert [one.answered for one in hanging] == [1, 1]

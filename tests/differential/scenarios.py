@@ -119,6 +119,12 @@ WHO: Final = [
     read("a view logs in", "login"),
     read("a view logs another in", "login", is_logged_in=True),
     read("a view logs out", "logout", is_logged_in=True),
+    read(
+        "a session in an expired file and not looked at",
+        "",
+        is_logged_in=True,
+        settings={"SESSION_ENGINE": "tests.differential.sessions"},
+    ),
     read("a session that is gone", "user", headers={"Cookie": "sessionid=gone"}),
     read("a session that is gone and not looked at", "", headers={"Cookie": "sessionid=gone"}, reads_session=True),
     read(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.conf import settings as site_settings
 from django.core.checks import Tags, run_checks
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.test import override_settings
@@ -49,6 +50,7 @@ def test_every_default_is_of_the_type_that_is_asked_for(setting: Any) -> None:
 
 LOG = "security.middleware.LogMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
+OWN = "tests.site.middleware.OwnLogMiddleware"
 MIRROR = "security.backends.sql.db_router.MirrorSecurityLoggerRouter"
 
 
@@ -89,6 +91,10 @@ MIRROR = "security.backends.sql.db_router.MirrorSecurityLoggerRouter"
         ({"MIDDLEWARE": [AUTHENTICATION]}, "W010", f"Add '{LOG}' after"),
         ({"DATABASE_ROUTERS": [MIRROR]}, "E014", "Set SECURITY_LOG_DB_NAME"),
         ({"DATABASE_ROUTERS": [MIRROR], "SECURITY_LOG_DB_NAME": "logs"}, "E015", "'default', 'log'"),
+        ({"INSTALLED_APPS": ["security", "django.contrib.auth", "django.contrib.contenttypes"]}, "W012", "Nothing"),
+        ({"MIDDLEWARE": [OWN, AUTHENTICATION]}, "E012", f"Move '{OWN}' behind"),
+        ({"SECURITY_BACKEND_READER": "nonsense"}, "E011", "sql, testing"),
+        ({"SECURITY_LOG_DB_NAME": ["log"]}, "E001", "a text that is not empty"),
         ({"SECURITY_LOG_DB_NAME": "log"}, "W011", f"Add '{MIRROR}'"),
     ],
 )
@@ -102,6 +108,26 @@ def test_a_mistake_is_named_with_what_to_write_instead(given: dict[str, Any], ch
 def test_the_command_check_says_it_although_django_asks_the_router_too() -> None:
     with pytest.raises(SystemCheckError, match=r"security_logger\.E014"):
         call_command("check", databases=["default", "log"])
+
+
+def test_a_backend_without_the_app_that_records_says_what_is_missing() -> None:
+    with (
+        pytest.raises(ImproperlyConfigured, match="Add 'security' to INSTALLED_APPS"),
+        override_settings(INSTALLED_APPS=["security.backends.logging"]),
+    ):
+        pass
+
+
+def test_a_subclass_of_the_middleware_is_the_middleware() -> None:
+    with override_settings(MIDDLEWARE=[AUTHENTICATION, OWN]):
+        assert problems() == {}
+
+
+@pytest.mark.parametrize("setting", list(all_settings()), ids=lambda setting: setting.name)
+def test_no_value_makes_the_checks_fail(setting: Any) -> None:
+    for value in (None, 7, -1, "", "x", ["x"], {"x": "y"}, {"BODY": 7}, [7], object()):
+        with override_settings(**{setting.name: value}):
+            problems()
 
 
 def test_the_checks_pass_a_site_that_uses_everything() -> None:

@@ -93,6 +93,24 @@ def test_a_recovered_writer_says_how_many_entries_it_lost(
     assert caplog.text.count("stores again") == 1
 
 
+def test_a_writer_that_fails_by_turns_says_so_once_a_minute(
+    writer: Scripted, clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    for _ in range(20):
+        writer.error = OSError("down")
+        deliver(an_entry())
+        writer.error = None
+        clock(0.1)
+        deliver(an_entry())
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+    clock(61)
+    writer.error = OSError("down")
+    deliver(an_entry())
+    # All that was lost since the last message, not only the last entry: the recovery named one.
+    assert "did not store 20 log entries" in caplog.text
+
+
 def test_a_writer_that_fails_slowly_is_left_alone_and_one_that_fails_at_once_is_not(
     writer: Scripted, clock: Callable[[float], None]
 ) -> None:

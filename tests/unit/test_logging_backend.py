@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
@@ -10,6 +11,7 @@ from security import recording
 from security.backends.logging.writer import LoggingWriter
 from security.enums import Event, RequestLogState
 from security.records import CeleryTaskInvocationRecord, CeleryTaskRunRecord, CommandRecord, InputRequestRecord, Record
+from security.references import ObjectReference
 
 
 def log(record: Record, event: Event, caplog: pytest.LogCaptureFixture, **kwargs: object) -> logging.LogRecord:
@@ -48,6 +50,15 @@ def test_every_kind_has_its_words(caplog: pytest.LogCaptureFixture) -> None:
     assert run.levelno == logging.WARNING
     assert run.getMessage().endswith('with celery id "7" and name "x" was repeated')
     assert log(CeleryTaskInvocationRecord(), Event.FAILED, caplog).getMessage().endswith("was failed")
+
+
+def test_what_is_logged_can_be_written_as_json(caplog: pytest.LogCaptureFixture) -> None:
+    record = InputRequestRecord(related_objects=(ObjectReference("default", "shop.order", "7"),))
+    line = log(record, Event.FINISHED, caplog, state=RequestLogState.INFO)
+    fields = json.loads(json.dumps(line.security_entry))  # type: ignore[attr-defined]
+    assert (fields["id"], fields["state"]) == (str(record.id), "INFO")
+    assert fields["start"] == record.start.isoformat()
+    assert fields["related_objects"] == [["default", "shop.order", "7"]]
 
 
 def test_a_client_cannot_write_lines_of_its_own(caplog: pytest.LogCaptureFixture) -> None:

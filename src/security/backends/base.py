@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.core.exceptions import ImproperlyConfigured
 
 from security.enums import LoggerName
 from security.records import Entry
@@ -82,6 +83,10 @@ class SecurityBackend(AppConfig):
     """The name by which settings call the backend."""
     writer: Writer | None = None
     reader: Reader | None = None
+
+    def ready(self) -> None:
+        if not apps.is_installed("security"):
+            raise ImproperlyConfigured(f"Add 'security' to INSTALLED_APPS: '{self.name}' stores what it records.")
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

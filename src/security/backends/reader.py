@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Model
 from django.utils import timezone
 
+from security.addresses import normal_address
 from security.backends.base import InputRequestFilter
 from security.backends.registry import reader
 from security.enums import LoggerName
@@ -30,6 +31,9 @@ def get_count_input_requests(
     """
     if timezone.is_naive(from_time):
         from_time = timezone.make_aware(from_time)
+    if ip is not None:
+        # Logs hold addresses in their shortest form.
+        ip = normal_address(ip) or ip
     wanted = InputRequestFilter(from_time, ip, path, view_slug, slug, method, exclude_log_id)
     return reader().count_input_requests(wanted)
 

@@ -59,21 +59,21 @@ def writers() -> list[tuple[str, Writer]]:
 
 
 def reader() -> Reader:
-    """Give the reader: that of SECURITY_BACKEND_READER, or an open capture's, or the first that is installed.
+    """Give the reader: an open capture's, or that of SECURITY_BACKEND_READER, or the first that is installed.
 
     Raises `ImproperlyConfigured` where no backend can be read.
     """
+    if _captures:
+        return _captures[-1].reader
     readers = {name: backend.reader for name, backend in installed_backends().items() if backend.reader is not None}
     chosen = settings.BACKEND_READER
-    if _captures and chosen in (None, _captures[-1].backend_name):
-        return _captures[-1].reader
     if chosen is None and readers:
         return next(iter(readers.values()))
     if chosen in readers:
         return readers[chosen]
     raise ImproperlyConfigured(
-        f"SECURITY_BACKEND_READER names {chosen!r}, but the installed backends that can be read are "
-        f"{', '.join(readers) or 'none'}. Add 'security.backends.sql' to INSTALLED_APPS."
+        f"SECURITY_BACKEND_READER names {chosen!r}, but the backends that can be read now are "
+        f"{', '.join(readers) or 'none'}; the testing backend can while capture_security_logs is open."
         if chosen
         else "No installed backend can be read. Add 'security.backends.sql' to INSTALLED_APPS."
     )

@@ -10,6 +10,7 @@ from django.core.checks import Warning as CheckWarning
 
 from security.backends.registry import installed_backends
 from security.config import Settings, settings
+from security.sources.input_requests import is_log_middleware
 
 _MIDDLEWARE = "security.middleware.LogMiddleware"
 _AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
@@ -34,8 +35,18 @@ def check_backends(**kwargs: Any) -> list[CheckMessage]:
         for name in settings.BACKENDS or ()
         if name not in installed
     ]
+    if settings.BACKENDS is None and not installed:
+        messages.append(
+            CheckWarning(
+                "Nothing is recorded: no backend is installed.",
+                hint="Add 'security.backends.sql' to INSTALLED_APPS, and run migrate.",
+                id="security_logger.W012",
+            )
+        )
     chosen = settings.BACKEND_READER
-    if chosen is not None and chosen not in (*readable, "testing"):
+    # What the testing backend can read are captures, which come and go.
+    readable += [name for name in ("testing",) if name in installed]
+    if chosen is not None and chosen not in readable:
         messages.append(
             Error(
                 f"{Settings.BACKEND_READER.name} names {chosen!r}, which is no installed backend that can be read.",
@@ -48,7 +59,8 @@ def check_backends(**kwargs: Any) -> list[CheckMessage]:
 
 def check_middleware(**kwargs: Any) -> list[CheckMessage]:
     middleware = list(site_settings.MIDDLEWARE)
-    if _MIDDLEWARE not in middleware:
+    positions = [position for position, path in enumerate(middleware) if is_log_middleware(path)]
+    if not positions:
         return [
             CheckWarning(
                 "No input request is recorded: the middleware of django-security-logger is not in MIDDLEWARE.",
@@ -56,19 +68,20 @@ def check_middleware(**kwargs: Any) -> list[CheckMessage]:
                 id="security_logger.W010",
             )
         ]
-    if middleware.count(_MIDDLEWARE) > 1:
+    if len(positions) > 1:
         return [
             Error(
-                f"'{_MIDDLEWARE}' is in MIDDLEWARE more than once.",
+                f"'{middleware[positions[0]]}' is in MIDDLEWARE more than once.",
                 hint="Keep the one after the authentication middleware.",
                 id="security_logger.E013",
             )
         ]
-    if _AUTHENTICATION in middleware and middleware.index(_AUTHENTICATION) > middleware.index(_MIDDLEWARE):
+    own = middleware[positions[0]]
+    if _AUTHENTICATION in middleware and middleware.index(_AUTHENTICATION) > positions[0]:
         return [
             Error(
-                f"'{_MIDDLEWARE}' comes before '{_AUTHENTICATION}' in MIDDLEWARE.",
-                hint=f"Move '{_MIDDLEWARE}' behind '{_AUTHENTICATION}'.",
+                f"'{own}' comes before '{_AUTHENTICATION}' in MIDDLEWARE.",
+                hint=f"Move '{own}' behind '{_AUTHENTICATION}'.",
                 id="security_logger.E012",
             )
         ]
@@ -86,7 +99,7 @@ def check_routers(**kwargs: Any) -> list[CheckMessage]:
                 id="security_logger.E014",
             )
         ]
-    if alias is None:
+    if alias is None or not Settings.LOG_DB_NAME.expected.accepts(alias):
         return []
     if alias not in site_settings.DATABASES:
         return [

@@ -28,6 +28,7 @@ class Health:
     _failing: bool = False
     _paused_until: float = 0.0
     _silent_until: float = 0.0
+    _silent_of_recovery_until: float = 0.0
     _lock: Lock = field(default_factory=Lock)
 
     def is_paused(self) -> bool:
@@ -48,12 +49,12 @@ class Health:
             if now < self._silent_until:
                 return
             self._silent_until = now + _SECONDS_BETWEEN_MESSAGES
-            self._lost_at_message = self.lost
+            unsaid = self._losses_to_say()
         # The text of a database's error can quote a row; its first line names the cause.
         reason = (str(cause).splitlines() or [""])[0][:300]
         logger.error(
             "The backend %s did not store %d log entries; the site goes on without them. Cause: %s: %s",
-            *(self.name, count, type(cause).__name__, reason),
+            *(self.name, unsaid, type(cause).__name__, reason),
         )
 
     def note_success(self) -> None:
@@ -61,13 +62,18 @@ class Health:
             return
         with self._lock:
             self._failing = False
-            more = self.lost - self._lost_at_message
-            self._lost_at_message = self.lost
-            total = self.lost
-        if more:
-            logger.warning(
-                "The backend %s stores again; it lost %d more log entries, %d in all.", self.name, more, total
-            )
+            now = monotonic()
+            # One that fails and recovers by turns says so no more often than one that only fails.
+            if now < self._silent_of_recovery_until:
+                return
+            self._silent_of_recovery_until = now + _SECONDS_BETWEEN_MESSAGES
+            unsaid, total = self._losses_to_say(), self.lost
+        logger.warning("The backend %s stores again; it lost %d more log entries, %d in all.", self.name, unsaid, total)
+
+    def _losses_to_say(self) -> int:
+        unsaid = self.lost - self._lost_at_message
+        self._lost_at_message = self.lost
+        return unsaid
 
 
 _healths: dict[str, Health] = {}

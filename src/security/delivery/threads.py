@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from threading import Barrier
+from threading import Barrier, Lock
 from typing import Final, ParamSpec, TypeVar
 
 from asgiref.sync import SyncToAsync, sync_to_async
@@ -24,6 +24,7 @@ R = TypeVar("R")
 # As many writes of one process wait for a store at once, each with a connection of its own.
 _THREADS: Final = 4
 _executor: ThreadPoolExecutor | None = None
+_starting = Lock()
 
 
 def run_blocking(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -53,9 +54,10 @@ def _is_under_asgi_server() -> bool:
 
 def _pool() -> ThreadPoolExecutor:
     global _executor
-    if _executor is None:
-        _executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="security-log")
-    return _executor
+    with _starting:
+        if _executor is None:
+            _executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="security-log")
+        return _executor
 
 
 def end_threads() -> None:
@@ -76,9 +78,9 @@ def _close_connections(meeting: Barrier) -> None:
 
 
 def _forget_pool() -> None:
-    # A forked process has the object but not its threads.
-    global _executor
-    _executor = None
+    # A forked process has the object but not its threads, nor whoever held the lock.
+    global _executor, _starting
+    _executor, _starting = None, Lock()
 
 
 os.register_at_fork(after_in_child=_forget_pool)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import Enum
 from typing import Any, ClassVar, Final
+from uuid import UUID
 
 from security.backends.base import Writer
 from security.enums import Event, LoggerName, RequestLogState
@@ -65,8 +68,21 @@ def _extra(entry: Entry) -> dict[str, Any]:
     return {
         "security_kind": str(entry.kind),
         "security_event": str(entry.event),
-        "security_entry": dict(entry.values),
+        "security_entry": {name: _as_json(value) for name, value in entry.values.items()},
     }
+
+
+def _as_json(value: Any) -> Any:
+    """Give a value as JSON has it: formatters that write JSON take what they are given."""
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, tuple):
+        return [list(item) if isinstance(item, tuple) else item for item in value]
+    return value
 
 
 def _level(entry: Entry) -> int:

@@ -17,6 +17,7 @@ class SecuritySQLBackend(SecurityBackend):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        super().ready()
         # The models can be imported now that the apps are loaded; a fault of theirs shows here, and not in a request.
         from .reader import SQLReader
         from .writer import SQLWriter

@@ -34,11 +34,8 @@ class _LogRouter:
 class MirrorSecurityLoggerRouter(_LogRouter):
     """Logs go to the site's own database through a second alias, whose transactions are not the site's.
 
-    All tables are migrated through the other alias.
+    Tables can be migrated through either alias: both are the same database, and share what Django noted of it.
     """
-
-    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
-        return False if db == settings.LOG_DB_NAME else None
 
 
 class MultipleDBSecurityLoggerRouter(_LogRouter):

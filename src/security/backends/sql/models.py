@@ -12,8 +12,10 @@ from typing import Any, ClassVar, Self
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.utils.connection import ConnectionDoesNotExist
 from django.utils.translation import gettext_lazy as _
 
 from security.enums import (
@@ -158,7 +160,7 @@ class InputRequestLog(RequestLog, Ending):
         model = get_user_model()
         try:
             return model._default_manager.filter(pk=self.user_id).first()
-        except ValueError:
+        except (ValueError, ValidationError):
             # An id of another user model, from before the site changed it.
             return None
 
@@ -304,13 +306,17 @@ class RelatedObject(models.Model):
 
     @property
     def object(self) -> Any:
-        """The object, or None if it was deleted since, or its model is gone."""
+        """The object, or None if it was deleted since, or its model or database is gone."""
         try:
             model = apps.get_model(self.model)
         except LookupError:
             return None
-        pk = tuple(json.loads(self.object_pk)) if len(model._meta.pk_fields) > 1 else self.object_pk
-        return model._base_manager.using(self.database).filter(pk=pk).first()
+        try:
+            pk = tuple(json.loads(self.object_pk)) if len(model._meta.pk_fields) > 1 else self.object_pk
+            return model._base_manager.using(self.database).filter(pk=pk).first()
+        except (ValueError, ValidationError, ConnectionDoesNotExist):
+            # The site changed the model's key, or has that database no more.
+            return None
 
 
 LOG_MODELS: dict[LoggerName, type[Log]] = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 from time import monotonic
 from typing import Any, Final
 
@@ -20,28 +20,50 @@ _INTERVAL: Final = 0.25
 _IDLE_LOOKS: Final = 40
 
 
+class _Ticket:
+    """One write that is watched."""
+
+    __slots__ = ("_driver_connection", "_is_over", "_lock", "deadline")
+
+    def __init__(self, driver_connection: Any, seconds: float) -> None:
+        self.deadline = monotonic() + seconds
+        self._driver_connection = driver_connection
+        self._lock = Lock()
+        self._is_over = False
+
+    def cancel(self) -> None:
+        with self._lock:
+            if not self._is_over:
+                _cancel(self._driver_connection)
+
+    def end(self) -> None:
+        # Waits while its own cancellation is under way, so that it can hit no later statement of the site.
+        with self._lock:
+            self._is_over = True
+
+
 class Watchdog:
     """Cancels the statements that it watches when their time has passed, at most `_INTERVAL` later."""
 
     def __init__(self) -> None:
         self._condition = Condition()
-        self._deadlines: dict[object, tuple[float, Any]] = {}
+        self._tickets: set[_Ticket] = set()
         self._thread: Thread | None = None
         self._looks_without_write = 0
 
     @contextmanager
     def watching(self, driver_connection: Any, seconds: float) -> Iterator[None]:
         """Cancel what `driver_connection` does in this block once `seconds` have passed."""
-        ticket = object()
+        ticket = _Ticket(driver_connection, seconds)
         with self._condition:
-            self._deadlines[ticket] = (monotonic() + seconds, driver_connection)
+            self._tickets.add(ticket)
             self._wake()
         try:
             yield
         finally:
-            # Waits while a cancellation is under way, so that it can hit no later statement of the site.
             with self._condition:
-                del self._deadlines[ticket]
+                self._tickets.discard(ticket)
+            ticket.end()
 
     def _wake(self) -> None:
         if self._thread is None or not self._thread.is_alive():
@@ -54,11 +76,12 @@ class Watchdog:
     def _run(self) -> None:
         with self._condition:
             while True:
-                for ticket, (deadline, driver_connection) in list(self._deadlines.items()):
-                    if deadline <= monotonic():
-                        self._deadlines[ticket] = (float("inf"), driver_connection)
-                        _cancel(driver_connection)
-                self._looks_without_write = 0 if self._deadlines else self._looks_without_write + 1
+                now = monotonic()
+                for ticket in [ticket for ticket in self._tickets if ticket.deadline <= now]:
+                    self._tickets.discard(ticket)
+                    # A server that hangs takes its time to answer this as well; the other writes do not wait for it.
+                    Thread(target=ticket.cancel, name="security-log-cancel", daemon=True).start()
+                self._looks_without_write = 0 if self._tickets else self._looks_without_write + 1
                 self._condition.wait(_INTERVAL if self._looks_without_write < _IDLE_LOOKS else None)
 
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import wraps
+from inspect import isasyncgenfunction, isgeneratorfunction
 from threading import Lock
 from typing import Any, ClassVar, Final, TypeVar, cast, overload
 from uuid import UUID
@@ -108,6 +109,11 @@ class _Capturing:
         self._exits.pop().close()
 
     def __call__(self, function: F) -> F:
+        if isinstance(function, type) or isgeneratorfunction(function) or isasyncgenfunction(function):
+            raise TypeError(
+                f"capture_security_logs decorates functions and coroutine functions, not {function!r}: "
+                "decorate each test, or open it with `with` where it is needed."
+            )
         signature = inspect.signature(function)
         wants_logs = _LOGS_PARAMETER in signature.parameters
 

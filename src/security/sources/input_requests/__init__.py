@@ -1,5 +1,5 @@
 """The requests that clients send to the site."""
 
-from .middleware import LogMiddleware
+from .middleware import LogMiddleware, is_log_middleware
 
-__all__ = ["LogMiddleware"]
+__all__ = ["LogMiddleware", "is_log_middleware"]

@@ -60,9 +60,15 @@ def session_user_id(request: HttpRequest) -> str | None:
     session_key = request.COOKIES.get(site_settings.SESSION_COOKIE_NAME)
     if not session_key:
         return None
-    engine = import_module(site_settings.SESSION_ENGINE)
-    user_id = engine.SessionStore(session_key).load().get(SESSION_KEY)
+    store: Any = import_module(site_settings.SESSION_ENGINE).SessionStore(session_key)
+    # Some engines remove a session that has expired, and make another, when it is loaded.
+    store.create = store.delete = store.save = _do_nothing
+    user_id = store.load().get(SESSION_KEY)
     return None if user_id is None else str(user_id)
+
+
+def _do_nothing(*args: Any, **kwargs: Any) -> None:
+    pass
 
 
 def _unwrapped(user: Any) -> Any:

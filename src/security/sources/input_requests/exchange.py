@@ -223,7 +223,7 @@ def _match_of(request: HttpRequest) -> ResolverMatch | None:
     if request.resolver_match is not None:
         return request.resolver_match
     paths = [request.path_info]
-    if settings.APPEND_SLASH and not request.path_info.endswith("/"):
+    if settings.APPEND_SLASH and site_settings.APPEND_SLASH and not request.path_info.endswith("/"):
         paths.append(f"{request.path_info}/")
     for path in paths:
         try:

@@ -9,6 +9,7 @@ from typing import Any
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase, StreamingHttpResponse
+from django.utils.module_loading import import_string
 
 from security.body import capture_bound
 from security.config import settings
@@ -85,6 +86,15 @@ class LogMiddleware:
         exchange = exchange_of(request)
         if exchange is not None:
             await adeliver(exchange.reach_view(view))
+
+
+def is_log_middleware(path: str) -> bool:
+    """Tell whether a path in MIDDLEWARE is that of the log's middleware, or of a subclass of the site's own."""
+    try:
+        middleware = import_string(path)
+    except ImportError:
+        return False  # Django says so when it starts
+    return isinstance(middleware, type) and issubclass(middleware, LogMiddleware)
 
 
 def _watch(exchange: Exchange, response: HttpResponseBase) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
 
 from asgiref.sync import SyncToAsync
 from django.conf import settings as site_settings
@@ -19,33 +18,40 @@ from security.delivery import adeliver, deliver
 from security.records import Entry
 
 from .exchange import Exchange, exchange_of
+from .middleware import is_log_middleware
 
 logger = logging.getLogger("security")
 
-MIDDLEWARE: Final = "security.middleware.LogMiddleware"
 
+class RefusedRequests(logging.Filter):
+    """Records the request of each such message, unless the middleware has seen it; every message passes.
 
-class RefusedRequests(logging.Handler):
-    """Records the request of each such message, unless the middleware has seen it."""
+    A handler would take the place of the one of last resort, in a site that has no other.
+    """
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def filter(self, record: logging.LogRecord) -> bool:
         request = getattr(record, "request", None)
-        if not isinstance(request, HttpRequest) or exchange_of(request) is not None:
-            return
-        if MIDDLEWARE not in site_settings.MIDDLEWARE:
-            return
-        try:
-            exchange = Exchange(request)
-            exchange.arrive()
-            _store(request, exchange.refuse(getattr(record, "status_code", 400), record.getMessage()))
-        except Exception:  # a logger's fault is never the site's
-            logger.exception("A refused request could not be recorded; the site goes on.")
+        if isinstance(request, HttpRequest) and exchange_of(request) is None:
+            try:
+                _record(request, getattr(record, "status_code", 400), record.getMessage())
+            except Exception:  # a logger's fault is never the site's
+                logger.exception("A refused request could not be recorded; the site goes on.")
+        return True
+
+
+def _record(request: HttpRequest, response_code: int, reason: str) -> None:
+    if not any(is_log_middleware(path) for path in site_settings.MIDDLEWARE):
+        return
+    exchange = Exchange(request)
+    exchange.arrive()
+    _store(request, exchange.refuse(response_code, reason))
 
 
 def _store(request: HttpRequest, entries: list[Entry]) -> None:
     loop = getattr(SyncToAsync.threadlocal, "main_event_loop", None)
     if isinstance(request, ASGIRequest) and loop is not None and loop.is_running():
-        # Django answers such a request in any thread, whose connection nobody would close.
+        # Django answers such a request in any thread, whose connection nobody would close; `async_to_sync` would keep
+        # the write in that thread.
         asyncio.run_coroutine_threadsafe(adeliver(entries), loop).result()
     else:
         deliver(entries)
@@ -54,5 +60,5 @@ def _store(request: HttpRequest, entries: list[Entry]) -> None:
 def watch() -> None:
     """Let refused requests be recorded, in addition to whatever the site does with the message."""
     refusals = logging.getLogger("django.security.DisallowedHost")
-    if not any(isinstance(handler, RefusedRequests) for handler in refusals.handlers):
-        refusals.addHandler(RefusedRequests(logging.WARNING))
+    if not any(isinstance(known, RefusedRequests) for known in refusals.filters):
+        refusals.addFilter(RefusedRequests())
