@@ -45,9 +45,9 @@ class RequestLogState(IntegerChoices):
     ERROR = 40, "error"
 
     @classmethod
-    def of_response_code(cls, code: int) -> RequestLogState:
-        """Tell the state of a request that was answered with the HTTP status `code`."""
-        if code >= 500:
+    def of_response_code(cls, code: int | None) -> RequestLogState:
+        """Tell the state of a request that was answered with the HTTP status `code`, None for one that is none."""
+        if code is None or code >= 500:
             return cls.ERROR
         return cls.WARNING if code >= 400 else cls.INFO
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.http.response import HttpResponseBase
 
 from bench.input_requests import peak, statements_counted
 from bench.site import MEGABYTE
@@ -69,3 +71,22 @@ def test_50_megabytes_pass_without_being_kept(
     large = question(f"/{path}{ending}/", LARGE)
     added = peak(site(logged=True), large) - peak(site(logged=False), large)
     assert added <= 2, f"{added:.2f} MB"
+
+
+@every_server
+@pytest.mark.parametrize("path", ["small", "download"])
+def test_no_more_responses_wait_for_the_garbage_collector(site: Any, ending: str, path: str) -> None:
+    question = download(f"/{path}{ending}/", MEGABYTE)
+    assert len(responses_left(site(logged=True), question)) <= len(responses_left(site(logged=False), question))
+
+
+def responses_left(site: Any, question: Question) -> list[HttpResponseBase]:
+    """Give the responses that are still there when their requests are over: Django makes some circles of its own."""
+    site.ask(question)
+    gc.collect()
+    gc.disable()
+    try:
+        site.ask(question, times=3)
+        return [kept for kept in gc.get_objects() if isinstance(kept, HttpResponseBase)]
+    finally:
+        gc.enable()

@@ -32,7 +32,7 @@ LOGGER: Final = "security.middleware.LogMiddleware"
 # The time at which both sites answer, where they say it.
 TIMESTAMP: Final = TimestampSigner().timestamp()
 # What the logger adds to a request by design.
-OWN_ATTRIBUTES: Final = {"input_logged_request", "input_request_logger", "_security_exchange"}
+OWN_ATTRIBUTES: Final = {"input_logged_request", "input_request_logger", "_security_exchange", "close"}
 
 # What a new connection to MariaDB says: a site that used no database has a connection through the logger.
 _SET_UP: Final = re.compile(r"\s*(?:SET |SELECT VERSION)")

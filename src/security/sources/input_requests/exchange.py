@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-import traceback
 from collections.abc import Callable
 from enum import IntEnum
 from functools import wraps
@@ -23,9 +22,11 @@ from django.urls import Resolver404, ResolverMatch, resolve
 
 from security.body import capture_bound
 from security.config import settings
+from security.delivery import deliver
 from security.enums import Event, RequestLogState
 from security.recording import begin, complete
 from security.records import Entry, InputRequestRecord
+from security.tracebacks import traceback_of
 
 from . import client, messages
 from .body_watch import Beginning, WatchedStream
@@ -36,20 +37,35 @@ logger = logging.getLogger("security")
 
 _CLIENT_LEFT: Final = "The client went away before its request was read."
 _CLIENT_LEFT_EARLY: Final = "The client went away before the response was complete."
+_NOT_IN_FULL: Final = "The logger failed to record this request in full; its own log says why."
+_REPLACED: Final = "A middleware sent another response in place of the one that is recorded."
 
 P = ParamSpec("P")
 
 
-def _step(step: Callable[Concatenate[Exchange, P], list[Entry]]) -> Callable[Concatenate[Exchange, P], list[Entry]]:
-    """Keep a fault of the logger from becoming the site's."""
+Step = Callable[Concatenate["Exchange", P], list[Entry]]
 
+
+def _step(step: Step[P]) -> Step[P]:
+    """Keep a fault of the logger from becoming the site's."""
+    return _guarded(step, is_last=False)
+
+
+def _last_step(step: Step[P]) -> Step[P]:
+    """Do so for a step that completes the record, and complete it all the same."""
+    return _guarded(step, is_last=True)
+
+
+def _guarded(step: Step[P], *, is_last: bool) -> Step[P]:
     @wraps(step)
     def guarded(self: Exchange, *args: P.args, **kwargs: P.kwargs) -> list[Entry]:
         try:
             return step(self, *args, **kwargs)
         except Exception:
             logger.exception("A request could not be recorded in full; the site goes on.")
-            return []
+            if not is_last or self.record.version == 0 or self.record.stop is not None:
+                return []
+            return complete(self.record, Event.ERROR, error_message=_NOT_IN_FULL)
 
     return guarded  # type: ignore[return-value]  # its parameters have names
 
@@ -58,12 +74,18 @@ class Exchange:
     """What is known of a request and its response so far."""
 
     def __init__(self, request: HttpRequest) -> None:
-        self.request = request
+        self._request: HttpRequest | None = request
         self.record = InputRequestRecord()
         self.watched_body: WatchedStream | None = None
         self.hides_request_body = False
         self.error_message: str | None = None
-        self.response: HttpResponseBase | None = None
+        self.response_head: messages.ResponseHead | None = None
+
+    @property
+    def request(self) -> HttpRequest:
+        if self._request is None:
+            raise RuntimeError("This exchange is over.")
+        return self._request
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A site may pickle or copy its request; the exchange is not part of that.
@@ -77,6 +99,7 @@ class Exchange:
         """
         request, record = self.request, self.record
         vars(request).update(input_logged_request=record, input_request_logger=record, _security_exchange=self)
+        vars(request)["close"] = Closing(self, request.close)
         record.path = request.path
         record.method = request.method or ""
         record.ip = client.client_address(request)
@@ -102,22 +125,22 @@ class Exchange:
         self.record.user_id = client.loaded_user_id(self.request)
         return begin(self.record)
 
-    @_step
+    @_last_step
     def fail(self, error: BaseException) -> list[Entry]:
         """Complete the record of a request that ends with an exception and without a response."""
         if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
             return self._complete(Event.FINISHED, RequestLogState.ABORTED, _CLIENT_LEFT_EARLY)
-        return self._complete(Event.ERROR, None, _traceback_of(error))
+        return self._complete(Event.ERROR, None, traceback_of(error))
 
-    @_step
+    @_last_step
     def answer(self, response: HttpResponseBase) -> list[Entry]:
         """Complete the record of a request with its whole response."""
         self._note_response(response)
         if self.record.is_recorded:
             self.record.response_body = messages.response_body_of(response, settings.LOG_RESPONSE_BODY_LENGTH)
-        return self._complete_as_answered(response)
+        return self._complete_as_answered()
 
-    @_step
+    @_last_step
     def refuse(self, response_code: int, reason: str) -> list[Entry]:
         """Complete the record of a request that Django answered itself, in place of the site."""
         self.record.response_code = response_code
@@ -129,25 +152,41 @@ class Exchange:
         self._note_response(response)
         return []
 
-    @_step
+    @_last_step
     def end_stream(self, beginning: Beginning, ending: Ending, error: BaseException | None) -> list[Entry]:
         """Complete the record of a request whose response was streaming; only the first ending counts."""
-        response = self.response
-        if response is None or self.record.stop is not None:
+        head = self.response_head
+        if head is None or self.record.stop is not None:
             return []
-        self.record.response_body = messages.body_of_beginning(response, beginning)
+        self.record.response_body = head.body_of(beginning)
         # A server may close the answer to a HEAD request, which has no content, without asking for any.
         if ending is Ending.ABANDONED and self.record.method != "HEAD":
             return self._complete(Event.FINISHED, RequestLogState.ABORTED, _CLIENT_LEFT_EARLY)
         if ending is Ending.FAILED and error is not None:
-            return self._complete(Event.ERROR, None, _traceback_of(error))
-        return self._complete_as_answered(response)
+            return self._complete(Event.ERROR, None, traceback_of(error))
+        return self._complete_as_answered()
 
-    def note_exception(self) -> None:
-        """Keep the traceback of the exception for which Django answers 500 (signal got_request_exception)."""
+    @_last_step
+    def settle(self) -> list[Entry]:
+        """Complete the record of a request that is over although nothing else completed it."""
+        if self.record.version == 0 or self.record.stop is not None:
+            return []
+        return self._complete(Event.FINISHED, RequestLogState.of_response_code(self.record.response_code), _REPLACED)
+
+    @_step
+    def note_exception(self) -> list[Entry]:
+        """Keep the traceback of the exception for which Django answers 500 (signal got_request_exception).
+
+        A middleware around the log's may raise one after the response was recorded: the client gets the 500.
+        """
         error = sys.exception()
-        if error is not None:
-            self.error_message = _traceback_of(error)
+        if error is None:
+            return []
+        self.error_message = traceback_of(error)
+        if self.record.stop is None:
+            return []
+        self.record.response_code = 500
+        return complete(self.record, Event.ERROR, error_message=self.error_message)
 
     def needs_session(self) -> bool:
         """Tell whether the session has to be read to know who asked."""
@@ -176,36 +215,44 @@ class Exchange:
         self.hides_request_body = is_marked(view, self.request, HIDE_REQUEST_BODY)
 
     def _note_response(self, response: HttpResponseBase) -> None:
-        self.response = response
         record = self.record
-        record.response_code = response.status_code
+        record.response_code = messages.code_of(response)
+        self.response_head = messages.ResponseHead.of(response)
         if record.is_recorded:
             record.response_headers = messages.response_headers_of(response)
 
-    def _complete_as_answered(self, response: HttpResponseBase) -> list[Entry]:
+    def _complete_as_answered(self) -> list[Entry]:
         if self.watched_body is not None and self.watched_body.was_cut_off:
             return self._complete(Event.FINISHED, RequestLogState.ABORTED, self.error_message or _CLIENT_LEFT)
         if self.error_message is not None:
             return self._complete(Event.ERROR, None, self.error_message)
-        return self._complete(Event.FINISHED, RequestLogState.of_response_code(response.status_code))
+        return self._complete(Event.FINISHED, RequestLogState.of_response_code(self.record.response_code))
 
     def _complete(self, event: Event, state: IntEnum | None, error_message: str | None = None) -> list[Entry]:
         record, request = self.record, self.request
         entries: list[Entry] = []
         if record.version == 0 and record.is_recorded:
             # A middleware answered before the view was reached; what the view's decorators say holds all the same.
-            match = _match_of(request)
+            match = _match_of(request, record.response_code)
             if match is not None:
                 self._heed(match.func)
             record.view_slug = _name_of(match)
             entries = begin(record)
         if not record.is_recorded:
+            self._let_go()
             return []
         if not self.hides_request_body:
             watched = self.watched_body.beginning if self.watched_body is not None else Beginning(0)
             record.request_body = messages.request_body_of(request, watched, settings.LOG_REQUEST_BODY_LENGTH)
         record.user_id = client.loaded_user_id(request) or record.user_id
-        return entries + complete(record, event, state=state, error_message=error_message)
+        entries += complete(record, event, state=state, error_message=error_message)
+        self._let_go()
+        return entries
+
+    def _let_go(self) -> None:
+        """Undo the circle of the request and its exchange: it would keep all that the client sent for a while."""
+        vars(self.request).pop("close", None)
+        self._request = self.watched_body = None
 
 
 def exchange_of(request: HttpRequest) -> Exchange | None:
@@ -218,11 +265,34 @@ def _no_exchange() -> None:
     return None
 
 
-def _match_of(request: HttpRequest) -> ResolverMatch | None:
+class Closing:
+    """The method `close` of a request, which Django calls when the response that was sent is closed.
+
+    A middleware around the log's may have sent another response, and let go of the one that was to be recorded.
+    """
+
+    def __init__(self, exchange: Exchange, close: Callable[[], None]) -> None:
+        self._exchange = exchange
+        self._close = close
+
+    def __call__(self) -> None:
+        deliver(self._exchange.settle())
+        self._close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_closing_of_none, ())
+
+
+def _closing_of_none() -> Callable[[], None]:
+    return _no_exchange
+
+
+def _match_of(request: HttpRequest, response_code: int | None) -> ResolverMatch | None:
     """Find the view that the path means, also where CommonMiddleware will redirect to it with a slash."""
     if request.resolver_match is not None:
         return request.resolver_match
-    paths = [request.path_info]
+    # What was not found is not looked for again: a converter of the site's may ask its database.
+    paths = [] if response_code == 404 else [request.path_info]
     if settings.APPEND_SLASH and site_settings.APPEND_SLASH and not request.path_info.endswith("/"):
         paths.append(f"{request.path_info}/")
     for path in paths:
@@ -230,6 +300,8 @@ def _match_of(request: HttpRequest) -> ResolverMatch | None:
             return resolve(path, getattr(request, "urlconf", None))
         except Resolver404:
             continue
+        except Exception:  # a fault of the site's, of which its own answer tells
+            return None
     return None
 
 
@@ -237,14 +309,10 @@ def _name_of(match: ResolverMatch | None) -> str | None:
     return None if match is None else match.view_name
 
 
-def _traceback_of(error: BaseException) -> str:
-    return "".join(traceback.TracebackException.from_exception(error, limit=-100, compact=True).format())
-
-
 def _note_request_exception(request: HttpRequest | None = None, **kwargs: Any) -> None:
     exchange = None if request is None else exchange_of(request)
     if exchange is not None:
-        exchange.note_exception()
+        deliver(exchange.note_exception())
 
 
 got_request_exception.connect(_note_request_exception, dispatch_uid="security.input_requests")

@@ -6,6 +6,7 @@ first would freeze it for everybody after it. So the raw values in `request.META
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -104,11 +105,27 @@ def response_body_of(response: HttpResponseBase, limit: int | None) -> Body | st
         beginning.add(chunk)
         if beginning.is_full:
             break
-    return body_of_beginning(response, beginning)
+    return ResponseHead.of(response).body_of(beginning)
 
 
-def body_of_beginning(response: HttpResponseBase, beginning: Beginning) -> Body | str:
-    """Give a response's body as far as it was seen."""
-    if is_encoded({"Content-Encoding": response.get("Content-Encoding", "")}):
-        return ""
-    return Body(bytes(beginning), response.get("Content-Type", ""))
+def code_of(response: HttpResponseBase) -> int | None:
+    """Give the status code of a response, None for one that is none (RFC 9110, 15)."""
+    code: Any = response.status_code
+    return code if isinstance(code, int) and 0 <= code < 1000 else None
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """What has to be known of a response to tell its body, before a middleware around the log's compresses it."""
+
+    content_type: str
+    is_encoded: bool
+
+    @classmethod
+    def of(cls, response: HttpResponseBase) -> ResponseHead:
+        encoding = response.get("Content-Encoding", "")
+        return cls(response.get("Content-Type", ""), is_encoded({"Content-Encoding": encoding}))
+
+    def body_of(self, beginning: Beginning) -> Body | str:
+        """Give the body as far as it was seen."""
+        return "" if self.is_encoded else Body(bytes(beginning), self.content_type)

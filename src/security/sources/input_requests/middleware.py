@@ -46,14 +46,14 @@ class LogMiddleware:
             return self._call_async(request)
         exchange = Exchange(request)
         exchange.arrive()
-        with inside(exchange.record):
-            try:
+        try:
+            with inside(exchange.record):
                 response: HttpResponseBase = self.get_response(request)
-            except BaseException as error:
-                deliver(exchange.fail(error))
-                raise
-        if exchange.needs_session():
-            run_blocking(exchange.read_session)
+            if exchange.needs_session():
+                run_blocking(exchange.read_session)
+        except BaseException as error:
+            deliver(exchange.fail(error))
+            raise
         if response.streaming:
             _watch(exchange, response)
         else:
@@ -63,14 +63,14 @@ class LogMiddleware:
     async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
         exchange = Exchange(request)
         exchange.arrive()
-        with inside(exchange.record):
-            try:
+        try:
+            with inside(exchange.record):
                 response: HttpResponseBase = await self.get_response(request)
-            except BaseException as error:
-                await adeliver(exchange.fail(error))
-                raise
-        if exchange.needs_session():
-            await arun_blocking(exchange.read_session)
+            if exchange.needs_session():
+                await arun_blocking(exchange.read_session)
+        except BaseException as error:
+            await adeliver(exchange.fail(error))
+            raise
         if response.streaming:
             _watch(exchange, response)
         else:

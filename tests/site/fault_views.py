@@ -1,0 +1,64 @@
+"""Views, and middleware around the log's, that go wrong in ways that could be taken for the logger's business."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import path, register_converter
+from django.views import View
+
+
+class ForgottenSelf(View):
+    """Python would look for a suggestion among the attributes, and find this property."""
+
+    @property
+    def order(self) -> Any:
+        raise RuntimeError("no order yet")
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return order  # type: ignore[name-defined,no-any-return]  # noqa: F821
+
+
+class BrokenConverter:
+    regex = "[a-z]+"
+
+    def to_python(self, value: str) -> str:
+        raise RuntimeError("no such converter")
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(BrokenConverter, "broken")
+
+
+def odd_code(request: HttpRequest, code: str) -> HttpResponse:
+    response = HttpResponse("odd")
+    response.status_code = int(code)
+    return response
+
+
+def tagged_stream(request: HttpRequest) -> HttpResponseBase:
+    return StreamingHttpResponse(["one,", "two"], content_type="text/csv", headers={"ETag": '"x"'})
+
+
+class FailsAfterwards:
+    """A middleware around the log's whose fault makes a 500 of a good answer."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        self.get_response(request)
+        raise ValueError("after the answer")
+
+
+urlpatterns = [
+    path("forgotten/", ForgottenSelf.as_view()),
+    path("converted/<broken:value>/", odd_code),
+    path("code/<str:code>/", odd_code),
+    path("tagged/", tagged_stream),
+]
