@@ -6,7 +6,7 @@ A backend of a third party is a Django app whose AppConfig extends `SecurityBack
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -16,6 +16,7 @@ from django.apps import AppConfig, apps
 from django.core.exceptions import ImproperlyConfigured
 
 from security.enums import LoggerName
+from security.rates import Limit, Verdict
 from security.records import Entry
 from security.references import ObjectReference
 
@@ -65,6 +66,46 @@ class Reader(ABC):
         """Give the logs of a kind that are related with an object, the newest first."""
 
 
+class Counter(ABC):
+    """Counts hits against limits, for all processes of the site together."""
+
+    blocks: ClassVar[bool] = True
+    """Whether `count` waits for something outside the process, and so must not run in an event loop."""
+
+    @abstractmethod
+    def count(self, limits: Sequence[Limit], now: int) -> Verdict:
+        """Hit all limits that count, if all of them have room at `now` (milliseconds); otherwise none.
+
+        Of any number of calls at once, as many pass as there is room for. Any error means that the store cannot be
+        reached.
+        """
+
+    def can_be_rolled_back(self) -> bool:
+        """Tell whether what is counted now is undone where the site rolls its transaction back."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class PastRequest:
+    """What the log knows of a request that came in."""
+
+    start: datetime
+    ip: str | None
+    path: str
+    view_slug: str | None
+    slug: str | None
+    user_id: str | None
+    response_code: int | None
+
+
+class History(ABC):
+    """Tells the input requests of the past."""
+
+    @abstractmethod
+    def input_requests(self, start: datetime, end: datetime) -> Iterator[PastRequest]:
+        """Go through the requests that began at `start` or later and before `end`, in their order."""
+
+
 class EntriesRefusedError(Exception):
     """Some entries of a batch were refused for what they hold; all others are stored."""
 
@@ -83,6 +124,8 @@ class SecurityBackend(AppConfig):
     """The name by which settings call the backend."""
     writer: Writer | None = None
     reader: Reader | None = None
+    counter: Counter | None = None
+    history: History | None = None
 
     def ready(self) -> None:
         if not apps.is_installed("security"):

@@ -10,7 +10,7 @@ from typing import Protocol
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 
-from security.backends.base import Reader, SecurityBackend, Writer
+from security.backends.base import Counter, History, Reader, SecurityBackend, Writer
 from security.config import settings
 
 
@@ -23,6 +23,8 @@ class Capture(Protocol):
     def writer(self) -> Writer: ...
     @property
     def reader(self) -> Reader: ...
+    @property
+    def counter(self) -> Counter: ...
 
 
 _captures: tuple[Capture, ...] = ()
@@ -76,4 +78,29 @@ def reader() -> Reader:
         f"{', '.join(readers) or 'none'}; the testing backend can while capture_security_logs is open."
         if chosen
         else "No installed backend can be read. Add 'security.backends.sql' to INSTALLED_APPS."
+    )
+
+
+def counter() -> Counter | None:
+    """Give the counter: an open capture's, or that of the backend that reads; None where that one cannot count."""
+    chosen = settings.BACKEND_READER
+    if _captures and chosen in (None, _captures[-1].backend_name):
+        return _captures[-1].counter
+    backends = installed_backends()
+    if chosen is not None:
+        return backends[chosen].counter if chosen in backends else None
+    return next((backend.counter for backend in backends.values() if backend.counter is not None), None)
+
+
+def history() -> History:
+    """Give what tells the past: of SECURITY_BACKEND_READER, or of the first backend that can.
+
+    Raises `ImproperlyConfigured` where none can.
+    """
+    chosen = settings.BACKEND_READER
+    for name, backend in installed_backends().items():
+        if backend.history is not None and chosen in (None, name):
+            return backend.history
+    raise ImproperlyConfigured(
+        "No installed backend can go through past requests. Add 'security.backends.sql' to INSTALLED_APPS."
     )

@@ -19,8 +19,12 @@ class SecuritySQLBackend(SecurityBackend):
     def ready(self) -> None:
         super().ready()
         # The models can be imported now that the apps are loaded; a fault of theirs shows here, and not in a request.
+        from .counter import SQLCounter
+        from .history import SQLHistory
         from .reader import SQLReader
         from .writer import SQLWriter
 
         self.writer = SQLWriter()
         self.reader = SQLReader()
+        self.counter = SQLCounter()
+        self.history = SQLHistory()

@@ -27,7 +27,7 @@ _CONFLICT_VENDORS = ("postgresql", "sqlite")
 _made: dict[tuple[Any, ...], str] = {}
 
 
-def _made_once(make: Statement) -> Statement:
+def made_once(make: Statement) -> Statement:
     @wraps(make)
     def statement(connection: BaseDatabaseWrapper, model: type[models.Model], rows: int) -> str:
         key = (make, connection.vendor, is_mariadb(connection), model, rows)
@@ -51,7 +51,7 @@ def changing_columns(model: type[models.Model]) -> list[Column]:
     return [*changing, *(column for column in stored_columns(model) if column.attname == "version")]
 
 
-@_made_once
+@made_once
 def upsert(connection: BaseDatabaseWrapper, model: type[models.Model], rows: int) -> str:
     """Give the statement that stores `rows` entries of one kind."""
     table, key, version = _quoted(connection, model._meta.db_table, "id", "version")
@@ -63,26 +63,26 @@ def upsert(connection: BaseDatabaseWrapper, model: type[models.Model], rows: int
         return f"{insert} ON CONFLICT ({key}) DO UPDATE SET {assignments} WHERE {table}.{version} < EXCLUDED.{version}"
     guard = f"VALUES({version}) > {version}"
     assignments = ", ".join(f"{column} = IF({guard}, VALUES({column}), {column})" for column in changing)
-    return f"{_timeout(connection)}{insert} ON DUPLICATE KEY UPDATE {assignments}"
+    return f"{timeout_prefix(connection)}{insert} ON DUPLICATE KEY UPDATE {assignments}"
 
 
-@_made_once
+@made_once
 def update(connection: BaseDatabaseWrapper, model: type[models.Model], rows: int) -> str:
     """Give the statement that changes the row of an entry: the changing columns, its id, and again its version."""
     table, key, version = _quoted(connection, model._meta.db_table, "id", "version")
     changing = _quoted_columns(connection, changing_columns(model))
     assignments = ", ".join(f"{column} = %s" for column in changing)
-    return f"{_timeout(connection)}UPDATE {table} SET {assignments} WHERE {key} = %s AND {version} < %s"  # noqa: S608
+    return f"{timeout_prefix(connection)}UPDATE {table} SET {assignments} WHERE {key} = %s AND {version} < %s"  # noqa: S608
 
 
-@_made_once
+@made_once
 def insert_new(connection: BaseDatabaseWrapper, model: type[models.Model], rows: int) -> str:
     """Give the statement that adds `rows` rows, leaving out those that are there."""
     insert = _insert(connection, model, rows)
     if connection.vendor in _CONFLICT_VENDORS:
         return f"{insert} ON CONFLICT DO NOTHING"
     column, *_ = _quoted_columns(connection, stored_columns(model))
-    return f"{_timeout(connection)}{insert} ON DUPLICATE KEY UPDATE {column} = {column}"
+    return f"{timeout_prefix(connection)}{insert} ON DUPLICATE KEY UPDATE {column} = {column}"
 
 
 def _insert(connection: BaseDatabaseWrapper, model: type[models.Model], rows: int) -> str:
@@ -104,7 +104,7 @@ def is_mariadb(connection: BaseDatabaseWrapper) -> bool:
     return bool(getattr(connection, "mysql_is_mariadb", False))
 
 
-def _timeout(connection: BaseDatabaseWrapper) -> str:
+def timeout_prefix(connection: BaseDatabaseWrapper) -> str:
     # Filled in by `leading_parameters`: the setting is read live, the statement is made once.
     if not is_mariadb(connection):
         return ""

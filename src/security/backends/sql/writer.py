@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,25 +15,22 @@ from django.db import (
     connections,
     models,
     router,
-    transaction,
 )
 from django.utils import timezone
 
 from security.backends.base import EntriesRefusedError, Writer
-from security.config import settings
 from security.records import Entry
 
 from .models import LOG_MODELS, Log, RelatedObject
+from .running import run
 from .statements import (
     Statement,
     changing_columns,
     insert_new,
-    leading_parameters,
     stored_columns,
     update,
     upsert,
 )
-from .watchdog import watchdog
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -83,7 +79,7 @@ def _succeed(connection: BaseDatabaseWrapper, model: type[Log], entry: Entry) ->
     changes = _encoder(connection, _columns(model, changing_columns))(entry.values)
     (key,) = _encoder(connection, (model._meta.pk,))(entry.values)
     try:
-        if _run(connection, update(connection, model, 1), [*changes, key, changes[-1]]):
+        if run(connection, update(connection, model, 1), [*changes, key, changes[-1]]):
             return []
     except (OperationalError, InterfaceError):
         raise
@@ -124,7 +120,7 @@ def _execute(
     for start in range(0, len(rows), _MOST_ROWS):
         batch = rows[start : start + _MOST_ROWS]
         try:
-            _run(connection, statement(connection, model, len(batch)), [value for row in batch for value in row])
+            run(connection, statement(connection, model, len(batch)), [value for row in batch for value in row])
         except (OperationalError, InterfaceError):
             raise
         except DatabaseError as error:
@@ -137,35 +133,6 @@ def _execute_singly(
 ) -> list[Exception]:
     """Store what can be stored of a batch that was refused."""
     return [error for row in rows for error in _execute(connection, statement, model, [row])]
-
-
-def _run(connection: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any]) -> int:
-    """Run a statement; give the number of rows that it found."""
-    try:
-        return _run_once(connection, sql, parameters)
-    except (OperationalError, InterfaceError):
-        # A connection that the server closed meanwhile: the statement can be repeated, whatever became of it.
-        if connection.in_atomic_block or connection.connection is None or connection.is_usable():
-            raise
-        connection.close()
-        return _run_once(connection, sql, parameters)
-
-
-def _run_once(connection: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any]) -> int:
-    timeout = settings.LOG_DB_TIMEOUT
-    with _savepoint(connection), connection.cursor() as cursor, _time_limit(connection, timeout):
-        cursor.execute(sql, [*leading_parameters(connection, timeout), *parameters])
-        return int(cursor.rowcount)
-
-
-def _savepoint(connection: BaseDatabaseWrapper) -> AbstractContextManager[Any]:
-    return transaction.atomic(using=connection.alias) if connection.in_atomic_block else nullcontext()
-
-
-def _time_limit(connection: BaseDatabaseWrapper, seconds: float) -> AbstractContextManager[None]:
-    if connection.vendor == "postgresql":
-        return watchdog.watching(connection.connection, seconds)
-    return nullcontext()
 
 
 @lru_cache(maxsize=64)

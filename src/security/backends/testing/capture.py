@@ -11,9 +11,10 @@ from threading import Lock
 from typing import Any, ClassVar, Final, TypeVar, cast, overload
 from uuid import UUID
 
-from security.backends.base import InputRequestFilter, Reader, Writer
+from security.backends.base import Counter, InputRequestFilter, Reader, Writer
 from security.backends.registry import attached
 from security.enums import LoggerName
+from security.rates import Counts, Limit, Verdict
 from security.records import TRANSITIONS, Entry
 from security.references import ObjectReference
 
@@ -41,6 +42,7 @@ class CapturedLogs:
         self._lock = Lock()
         self.writer: Writer = _CaptureWriter(self)
         self.reader: Reader = _CaptureReader(self)
+        self.counter: Counter = _CaptureCounter()
 
     def __getattr__(self, name: str) -> list[Entry]:
         if name in _LISTS:
@@ -90,6 +92,18 @@ class _CaptureReader(Reader):
             key=lambda entry: entry.id,
             reverse=True,
         )
+
+
+class _CaptureCounter(Counter):
+    blocks: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        self._counts = Counts()
+        self._lock = Lock()
+
+    def count(self, limits: Sequence[Limit], now: int) -> Verdict:
+        with self._lock:
+            return self._counts.count(limits, now)
 
 
 class _Capturing:
