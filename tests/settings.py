@@ -28,6 +28,9 @@ INSTALLED_APPS = [
     "tests.site",
 ]
 
+# Tests ask more often than a client may; those of throttling turn it on.
+SECURITY_THROTTLING_ENABLED = False
+
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

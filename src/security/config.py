@@ -45,6 +45,10 @@ def _is_texts(value: object) -> bool:
     return isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(item, str) for item in value)
 
 
+def _is_proxies(value: object) -> bool:
+    return _is_count(value) or _is_texts(value)
+
+
 def _is_patterns(value: object) -> bool:
     return isinstance(value, Mapping) and all(_is_texts(patterns) for patterns in value.values())
 
@@ -63,7 +67,12 @@ PATTERNS = Expected(
     "a dictionary of 'BODY', 'HEADERS' and 'QUERIES', each with a list or tuple of regular expressions",
     _is_patterns,
 )
+HEADER = Expected("'X-Forwarded-For' or 'Forwarded'", lambda value: value in ("X-Forwarded-For", "Forwarded"))
+STORAGE = Expected(
+    "an address such as 'redis://localhost:6379/0'", lambda value: isinstance(value, str) and "://" in value
+)
 MAPPING = Expected("a dictionary", lambda value: isinstance(value, Mapping))
+PROXIES = Expected("the number of proxies, for example 1, or a list of their addresses and networks", _is_proxies)
 USER_SOURCE = Expected("'session' or 'loaded'", lambda value: value in ("session", "loaded"))
 
 
@@ -160,6 +169,11 @@ class Settings:
     CELERY_STALE_TASK_TIME_LIMIT_MINUTES = Setting[float](60, MINUTES)
     AUTO_GENERATE_TASKS_FOR_DJANGO_COMMANDS = Setting[Collection[str]]((), TEXTS)
 
+    # The proxies in front of the site: how many, or their addresses and networks. None and 0 believe no header.
+    TRUSTED_PROXIES = Setting[int | Collection[str] | None](None, PROXIES.or_none())
+    # The one header that they write; another one could come from the client as it is.
+    TRUSTED_PROXIES_HEADER = Setting[str]("X-Forwarded-For", HEADER)
+
     # What is hidden
     HIDE_SENSITIVE_DATA = Setting[bool](True, FLAG)
     SENSITIVE_DATA_REPLACEMENT = Setting[str]("[Filtered]", Expected("a text", lambda value: isinstance(value, str)))
@@ -194,6 +208,10 @@ class Settings:
     # Throttling
     THROTTLING_ENABLED = Setting[bool](True, FLAG)
     DEFAULT_THROTTLING_VALIDATORS_PATH = Setting[str]("security.default_validators", PATH)
+    # Where requests are counted, for example "redis://localhost:6379/0"; None counts where logs are read.
+    THROTTLING_STORAGE = Setting[str | None](None, STORAGE.or_none())
+    # Whether requests pass (True) or are answered by 503 (False) while they cannot be counted.
+    THROTTLING_FAIL_OPEN = Setting[bool](True, FLAG)
     THROTTLING_FAILURE_VIEW = Setting[str]("security.views.throttling_failure_view", PATH)
 
     # django-debug-toolbar

@@ -42,6 +42,7 @@ class RequestLogState(IntegerChoices):
     INFO = 20, "info"
     WARNING = 30, "warning"
     ABORTED = 32, "aborted"
+    THROTTLED = 34, "throttled"
     ERROR = 40, "error"
 
     @classmethod

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from threading import Barrier, Lock
+from threading import Barrier, Lock, local
 from typing import Final, ParamSpec, TypeVar
 
 from asgiref.sync import SyncToAsync, sync_to_async
@@ -25,6 +25,7 @@ R = TypeVar("R")
 _THREADS: Final = 4
 _executor: ThreadPoolExecutor | None = None
 _starting = Lock()
+_here: Final = local()
 
 
 def run_blocking(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -49,14 +50,19 @@ def _bound(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Callable[
 
 
 def _is_under_asgi_server() -> bool:
-    return SyncToAsync.thread_sensitive_context.get(None) is not None
+    # What runs in one of our threads already must not wait for another one.
+    return SyncToAsync.thread_sensitive_context.get(None) is not None and not hasattr(_here, "is_ours")
+
+
+def _mark_thread() -> None:
+    _here.is_ours = True
 
 
 def _pool() -> ThreadPoolExecutor:
     global _executor
     with _starting:
         if _executor is None:
-            _executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="security-log")
+            _executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="security-log", initializer=_mark_thread)
         return _executor
 
 

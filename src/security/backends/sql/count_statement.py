@@ -48,7 +48,7 @@ def count_statement(connection: BaseDatabaseWrapper, model: type[models.Model], 
     unchanged = f"SELECT {columns.replace(quote('hits'), '0')} FROM seen"  # noqa: S608 no value
     if vendor == "postgresql":
         return (
-            f"WITH {wanted}, {seen}, counted AS (INSERT INTO {table} AS c ({columns}) {hit} ORDER BY 1 "
+            f"WITH {wanted}, {seen}, counted AS (INSERT INTO {table} AS c ({columns}) {hit} ORDER BY 1 "  # noqa: S608
             f"ON CONFLICT ({key}) DO UPDATE SET {_assignments(stored, _Names('excluded', quote), 'hits')} "
             f"RETURNING {returned}) "
             f"SELECT {returned.replace(quote('is_full'), 'TRUE')} FROM seen UNION ALL SELECT {returned} FROM counted"
@@ -62,7 +62,8 @@ def count_statement(connection: BaseDatabaseWrapper, model: type[models.Model], 
     # MariaDB assigns from left to right: where the hits are looked at, the window before is the new one.
     old, new = _Names(table, quote), _Names("VALUES", quote)
     return (
-        f"{timeout_prefix(connection)}INSERT INTO {table} ({columns}) WITH {wanted}, {seen} {hit} UNION ALL {unchanged} "
+        f"{timeout_prefix(connection)}INSERT INTO {table} ({columns}) "
+        f"WITH {wanted}, {seen} {hit} UNION ALL {unchanged} "
         f"ON DUPLICATE KEY UPDATE {_assignments(old, new, 'previous')} RETURNING {returned}"
     )
 

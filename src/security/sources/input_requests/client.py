@@ -10,16 +10,8 @@ from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
 from django.utils.functional import LazyObject, empty
 
-from security.addresses import is_in_networks, normal_address
+from security.addresses import is_in_networks
 from security.config import settings
-
-
-def client_address(request: HttpRequest) -> str | None:
-    """Give the address of the peer, in its shortest form; None for a peer that has none, such as a unix socket.
-
-    An IPv4 address that comes as an IPv6 one (RFC 4291, 2.5.5.2) is given as IPv4.
-    """
-    return normal_address(str(request.META.get("REMOTE_ADDR") or ""))
 
 
 def is_ignored_address(address: str | None) -> bool:

@@ -21,6 +21,7 @@ from django.http.response import HttpResponseBase
 from django.urls import Resolver404, ResolverMatch, resolve
 
 from security.body import capture_bound
+from security.client_address import client_address
 from security.config import settings
 from security.delivery import deliver
 from security.enums import Event, RequestLogState
@@ -79,6 +80,7 @@ class Exchange:
         self.watched_body: WatchedStream | None = None
         self.hides_request_body = False
         self.error_message: str | None = None
+        self.refusal: str | None = None
         self.response_head: messages.ResponseHead | None = None
 
     @property
@@ -102,7 +104,7 @@ class Exchange:
         vars(request)["close"] = Closing(self, request.close)
         record.path = request.path
         record.method = request.method or ""
-        record.ip = client.client_address(request)
+        record.ip = client_address(request.META)
         if client.is_ignored_address(record.ip) or request.path in settings.LOG_REQUEST_IGNORE_URL_PATHS:
             record.is_recorded = False
             return []
@@ -226,6 +228,8 @@ class Exchange:
             return self._complete(Event.FINISHED, RequestLogState.ABORTED, self.error_message or _CLIENT_LEFT)
         if self.error_message is not None:
             return self._complete(Event.ERROR, None, self.error_message)
+        if self.refusal is not None:
+            return self._complete(Event.FINISHED, RequestLogState.THROTTLED, self.refusal)
         return self._complete(Event.FINISHED, RequestLogState.of_response_code(self.record.response_code))
 
     def _complete(self, event: Event, state: IntEnum | None, error_message: str | None = None) -> list[Entry]:

@@ -15,7 +15,9 @@ from security.body import capture_bound
 from security.config import settings
 from security.context import inside
 from security.delivery import adeliver, arun_blocking, deliver, run_blocking
+from security.throttling.exception import NotCountedError, ThrottlingException
 
+from . import throttled
 from .body_watch import Beginning
 from .content_watch import Ending, WatchedAsyncContent, WatchedContent
 from .exchange import Exchange, exchange_of
@@ -49,6 +51,8 @@ class LogMiddleware:
         try:
             with inside(exchange.record):
                 response: HttpResponseBase = self.get_response(request)
+            if throttled.concerns(request, response):
+                response = throttled.after(exchange, response)
             if exchange.needs_session():
                 run_blocking(exchange.read_session)
         except BaseException as error:
@@ -66,6 +70,8 @@ class LogMiddleware:
         try:
             with inside(exchange.record):
                 response: HttpResponseBase = await self.get_response(request)
+            if throttled.concerns(request, response):
+                response = await throttled.aafter(exchange, response)
             if exchange.needs_session():
                 await arun_blocking(exchange.read_session)
         except BaseException as error:
@@ -77,15 +83,24 @@ class LogMiddleware:
             await adeliver(exchange.answer(response))
         return response
 
-    def _process_view(self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any) -> None:
+    def _process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
         exchange = exchange_of(request)
-        if exchange is not None:
-            deliver(exchange.reach_view(view))
+        return None if exchange is None else throttled.before(exchange, view)
 
-    async def _process_view_async(self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any) -> None:
+    async def _process_view_async(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
         exchange = exchange_of(request)
-        if exchange is not None:
-            await adeliver(exchange.reach_view(view))
+        return None if exchange is None else await throttled.abefore(exchange, view)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        """Answer a refusal that the site's own code raised (published section "View")."""
+        exchange = exchange_of(request)
+        if exchange is None or not isinstance(exception, (ThrottlingException, NotCountedError)):
+            return None
+        return throttled.refuse(exchange, exception)
 
 
 def is_log_middleware(path: str) -> bool:

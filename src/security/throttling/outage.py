@@ -1,0 +1,64 @@
+"""A store of counts that cannot be reached: what is not counted is counted here, and said, and waited for little."""
+
+from __future__ import annotations
+
+import logging
+from threading import Lock
+from time import monotonic
+from typing import Final
+
+logger = logging.getLogger("security")
+
+# A store that fails slowly is left alone for five times as long as it took to fail, as the backends of logs are.
+_PAUSE_FACTOR: Final = 5
+_LONGEST_PAUSE: Final = 10.0
+
+
+class Outage:
+    """What this process knows of the store: whether it fails, since when, and how many requests it failed."""
+
+    def __init__(self) -> None:
+        self.undecided = 0
+        self._undecided_before = 0
+        self._is_failing = False
+        self._paused_until = 0.0
+        self._lock = Lock()
+
+    def is_paused(self) -> bool:
+        return self._is_failing and monotonic() < self._paused_until
+
+    def note_skipped(self) -> None:
+        """Count a request about which the store was not asked, as it is paused."""
+        with self._lock:
+            self.undecided += 1
+
+    def note_failure(self, cause: Exception, seconds: float) -> None:
+        """Count a request that was not decided on, and say why at the beginning of an outage."""
+        with self._lock:
+            self.undecided += 1
+            self._paused_until = monotonic() + min(_PAUSE_FACTOR * seconds, _LONGEST_PAUSE)
+            if self._is_failing:
+                return
+            self._is_failing = True
+            self._undecided_before = self.undecided - 1
+        reason = (str(cause).splitlines() or [""])[0][:300]
+        logger.error(
+            "Requests cannot be counted, and are not throttled as they should be. Cause: %s: %s",
+            *(type(cause).__name__, reason),
+        )
+
+    def note_success(self) -> None:
+        if not self._is_failing:
+            return
+        with self._lock:
+            self._is_failing = False
+            count = self.undecided - self._undecided_before
+        logger.warning("Requests are counted again; %d were not.", count)
+
+
+outage: Final = Outage()
+
+
+def undecided_requests() -> int:
+    """Tell how many requests of this process were not throttled since it began, because they could not be counted."""
+    return outage.undecided
