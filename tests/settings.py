@@ -28,8 +28,10 @@ INSTALLED_APPS = [
     "tests.site",
 ]
 
-# Tests ask more often than a client may; those of throttling turn it on.
-SECURITY_THROTTLING_ENABLED = False
+# Tests ask more often than a client may; those of throttling turn it on, for a server by these variables.
+SECURITY_THROTTLING_ENABLED = os.environ.get("THROTTLING") == "on"
+SECURITY_THROTTLING_STORAGE = os.environ.get("THROTTLING_STORAGE")
+SECURITY_TRUSTED_PROXIES = 1 if SECURITY_THROTTLING_ENABLED else None
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

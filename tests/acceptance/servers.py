@@ -107,6 +107,7 @@ def commands(address: str | tuple[str, int]) -> dict[str, list[str]]:
     host = ["--uds", address] if isinstance(address, str) else ["--host", address[0], "--port", str(address[1])]
     return {
         "gunicorn": [*gunicorn, "--worker-class", "gthread", "--threads", "4"],
+        "gunicorn-workers": [*gunicorn, "--worker-class", "gthread", "--workers", "2", "--threads", "8"],
         "gunicorn-sync": gunicorn,
         "gunicorn-preload": [*gunicorn, "--preload", "--workers", "2"],
         "uvicorn": ["uvicorn", *host, "--lifespan", "off", "tests.site.asgi:application"],
@@ -120,6 +121,7 @@ def running(
     *,
     address: str | tuple[str, int] | None = None,
     settings: str = "tests.settings",
+    variables: dict[str, str] | None = None,
 ) -> Iterator[Server]:
     """Run a server on the database of the test until the block ends."""
     address = address if address is not None else ("127.0.0.1", free_port())
@@ -128,6 +130,7 @@ def running(
         VARIABLE: str(statements),
         "DJANGO_SETTINGS_MODULE": settings,
         "PYTHONPATH": str(Path.cwd()),
+        **(variables or {}),
     }
     log = directory / "server.log"
     with log.open("wb") as output:
