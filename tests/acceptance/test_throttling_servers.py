@@ -10,8 +10,8 @@ import pytest
 
 from security.backends.sql.models import InputRequestLog, ThrottlingCount
 from security.enums import RequestLogState
+from tests.redis import redis_server
 
-from .redis import redis_server
 from .servers import Server, running
 
 pytestmark = pytest.mark.django_db(transaction=True)

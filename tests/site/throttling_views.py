@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.contrib.auth import aauthenticate, alogin, authenticate
 from django.contrib.auth.views import LoginView
-from django.http import HttpRequest, HttpResponse
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -16,11 +20,13 @@ from security.decorators import (
     throttling_exempt,
     throttling_exempt_all,
 )
+from security.enums import InputRequestSlug
 from security.exception import ThrottlingException
 from security.throttling import (
     PerRequestThrottlingValidator,
     ShadowValidator,
     UnsuccessfulLoginThrottlingValidator,
+    UnSuccessfulTwoFactorCodeVerificationThrottlingValidator,
 )
 
 twice = PerRequestThrottlingValidator(60, 2, "Twice a minute.")
@@ -95,6 +101,32 @@ async def raises_async(request: HttpRequest) -> HttpResponse:
     raise ThrottlingException("Not now.")
 
 
+@csrf_exempt
+def logs_in_and_fails(request: HttpRequest) -> HttpResponse:
+    """Roll back whatever happens, as Django REST framework does where authentication fails."""
+    with transaction.atomic():
+        authenticate(request, username=request.POST["username"], password=request.POST["password"])
+        transaction.set_rollback(True)
+    return HttpResponse(status=401)
+
+
+@csrf_exempt
+async def logs_in_async(request: HttpRequest) -> HttpResponse:
+    user = await aauthenticate(request, username=request.POST["username"], password=request.POST["password"])
+    if user is None:
+        return HttpResponse("again")
+    await alogin(request, user)
+    return HttpResponseRedirect("/")
+
+
+@csrf_exempt
+@throttling(UnSuccessfulTwoFactorCodeVerificationThrottlingValidator(60, 2), keep_default=False)
+def verifies_code(request: HttpRequest) -> HttpResponse:
+    record: Any = request.input_logged_request  # type: ignore[attr-defined]
+    record.set_slug(InputRequestSlug.UNSUCCESSFUL_2FA_CODE_VERIFICATION_REQUEST)
+    return HttpResponse("wrong")
+
+
 logs_in = csrf_exempt(LoginView.as_view(template_name="429.html"))
 
 urlpatterns = [
@@ -128,6 +160,10 @@ urlpatterns = [
     path("raises/", raises, name="raises"),
     path("raises-async/", raises_async, name="raises-async"),
     path("login/", logs_in, name="login"),
+    path("login-too/", logs_in, name="login-too"),
+    path("login-async/", logs_in_async, name="login-async"),
+    path("login-fails/", logs_in_and_fails, name="login-fails"),
+    path("verify-code/", verifies_code, name="verify-code"),
     path(
         "login-guarded/",
         csrf_exempt(

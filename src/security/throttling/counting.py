@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from threading import Lock
 from time import perf_counter, time_ns
+from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -38,11 +39,21 @@ def counter() -> Counter:
     return found
 
 
-@lru_cache(maxsize=4)
-def _counter_at(address: str) -> Counter:
-    from .storage import StorageCounter
+_counters: Final[dict[str, Counter]] = {}
+_counters_lock: Final = Lock()
 
-    return StorageCounter(address)
+
+def _counter_at(address: str) -> Counter:
+    known = _counters.get(address)
+    if known is not None:
+        return known
+    # The library looks its driver up as it is first used, and threads that come together disturb each other there.
+    with _counters_lock:
+        if address not in _counters:
+            from .storage import StorageCounter
+
+            _counters[address] = StorageCounter(address)
+        return _counters[address]
 
 
 def blocks() -> bool:

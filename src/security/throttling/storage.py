@@ -33,10 +33,12 @@ class StorageCounter(Counter):
                 self._storage: Any = storage_from_string(address, **options)
                 self._limiter = SlidingWindowCounterRateLimiter(self._storage)
             except (ConfigurationError, NotImplementedError) as error:
+                # The address can hold a password.
+                reason = str(error).replace(address, "it")
                 raise ImproperlyConfigured(
-                    f"SECURITY_THROTTLING_STORAGE is {address.partition('://')[0]!r}://…, where nothing can be counted "
-                    f"({error}). Write for example 'redis://localhost:6379/0'."
-                ) from error
+                    f"Requests cannot be counted at SECURITY_THROTTLING_STORAGE ({reason}). Write for example "
+                    "'redis://localhost:6379/0', and install django-security-logger[redis]."
+                ) from None
         except ImportError as error:
             raise ImproperlyConfigured(
                 "SECURITY_THROTTLING_STORAGE needs the libraries limits and redis: "
