@@ -51,6 +51,7 @@ def test_every_default_is_of_the_type_that_is_asked_for(setting: Any) -> None:
 LOG = "security.middleware.LogMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 OWN = "tests.site.middleware.OwnLogMiddleware"
+THROTTLING = {"SECURITY_THROTTLING_ENABLED": True}
 MIRROR = "security.backends.sql.db_router.MirrorSecurityLoggerRouter"
 
 
@@ -83,7 +84,15 @@ MIRROR = "security.backends.sql.db_router.MirrorSecurityLoggerRouter"
             "'shop.views.too_many_requests'",
         ),
         ({"SECURITY_DEFAULT_THROTTLING_VALIDATORS_PATH": "tests.nowhere"}, "E005", "'shop.throttling'"),
+        ({"SECURITY_DEFAULT_THROTTLING_VALIDATORS_PATH": "tests.site.views"}, "E005", "default_validators"),
         ({"SECURITY_LOG_REQUEST_IGNORE_IP": ["localhost"]}, "E006", "'10.0.0.0/8'"),
+        ({"SECURITY_TRUSTED_PROXIES": ["nginx"]}, "E007", "'10.0.0.0/8'"),
+        ({"SECURITY_TRUSTED_PROXIES": -1}, "E001", "the number of proxies"),
+        ({"SECURITY_TRUSTED_PROXIES": "10.0.0.1"}, "E001", "the number of proxies"),
+        ({"SECURITY_TRUSTED_PROXIES_HEADER": "X-Real-IP"}, "E001", "'Forwarded'"),
+        ({"SECURITY_THROTTLING_STORAGE": "localhost"}, "E001", "redis://localhost:6379/0"),
+        ({"SECURITY_THROTTLING_STORAGE": "reddis://a", **THROTTLING}, "E016", "redis://localhost:6379/0"),
+        ({"SECURITY_BACKEND_READER": "logging", **THROTTLING}, "W012", "SECURITY_THROTTLING_STORAGE"),
         ({"SECURITY_BACKENDS": ["elasticsearch"]}, "E010", "sql, logging"),
         ({"SECURITY_BACKEND_READER": "logging"}, "E011", "Write one of: sql"),
         ({"MIDDLEWARE": [LOG, AUTHENTICATION]}, "E012", f"Move '{LOG}' behind"),
@@ -141,7 +150,11 @@ def test_the_checks_pass_a_site_that_uses_everything() -> None:
         "SECURITY_LOG_DB_NAME": "log",
         "DATABASE_ROUTERS": [MIRROR],
         "SECURITY_THROTTLING_FAILURE_VIEW": "django.views.defaults.page_not_found",
-        "SECURITY_DEFAULT_THROTTLING_VALIDATORS_PATH": "tests.site.views",
+        "SECURITY_DEFAULT_THROTTLING_VALIDATORS_PATH": "tests.site.twice_a_minute",
+        "SECURITY_THROTTLING_ENABLED": True,
+        "SECURITY_THROTTLING_STORAGE": "redis://localhost:6379/0",
+        "SECURITY_TRUSTED_PROXIES": ["10.0.0.0/8"],
+        "SECURITY_TRUSTED_PROXIES_HEADER": "Forwarded",
     }
     with override_settings(**given):
         assert problems() == {}

@@ -9,6 +9,7 @@ from django.core.checks import Tags
 from django.core.checks import register as register_check
 
 from .setup import check_backends, check_middleware, check_routers
+from .throttling import check_counter, check_proxies
 from .values import check_names, check_paths, check_patterns, check_values
 
 
@@ -22,5 +23,7 @@ def register() -> None:
         check_backends,
         check_middleware,
         check_routers,
+        check_counter,
+        check_proxies,
     ):
         register_check(check, Tags.security)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from importlib import import_module
 from typing import Any
 
 from django.conf import settings as site_settings
@@ -14,6 +13,7 @@ from django.utils.module_loading import import_string
 
 from security.addresses import parse_network
 from security.config import PREFIX, Setting, Settings, all_settings, settings
+from security.throttling.policy import default_validators
 
 _PATTERN_GROUPS = ("BODY", "HEADERS", "QUERIES")
 
@@ -101,7 +101,7 @@ def check_paths(**kwargs: Any) -> list[CheckMessage]:
     messages: list[CheckMessage] = []
     for setting, load, example in (
         (Settings.THROTTLING_FAILURE_VIEW, import_string, "shop.views.too_many_requests"),
-        (Settings.DEFAULT_THROTTLING_VALIDATORS_PATH, import_module, "shop.throttling"),
+        (Settings.DEFAULT_THROTTLING_VALIDATORS_PATH, default_validators, "shop.throttling"),
     ):
         for name, path in _given(setting).items():
             if path == setting.default or not setting.expected.accepts(path):
