@@ -24,13 +24,30 @@ IMPORTS = {
     "security.backends.testing": "capture_security_logs",
     "security.backends.testing.app": "SecurityTestingBackend",
     "security.config": "settings",
-    "security.decorators": "hide_request_body hide_request_body_all log_exempt log_exempt_all",
+    "security.decorators": (
+        "hide_request_body hide_request_body_all log_exempt log_exempt_all "
+        "throttling throttling_all throttling_exempt throttling_exempt_all"
+    ),
+    "security.default_validators": "default_validators",
     "security.enums": (
         "LoggerName RequestLogState CommandState CeleryTaskInvocationLogState CeleryTaskRunLogState InputRequestSlug"
     ),
+    "security.exception": "ThrottlingException",
     "security.logging.requests.utils": "log_input_request_with_data",
     "security.middleware": "LogMiddleware",
+    "security.throttling": (
+        "PerRequestThrottlingValidator UnsuccessfulLoginThrottlingValidator SuccessfulLoginThrottlingValidator"
+    ),
+    "security.throttling.default_validators": "default_validators",
+    "security.throttling.exception": "ThrottlingException",
+    "security.throttling.validators": (
+        "PerRequestThrottlingValidator PerRequestCacheThrottlingValidator UnsuccessfulLoginThrottlingValidator "
+        "SuccessfulLoginThrottlingValidator UnSuccessfulTwoFactorCodeVerificationThrottlingValidator "
+        "SuccessfulTwoFactorCodeVerificationThrottlingValidator"
+    ),
+    "security.throttling.views": "throttling_failure_view",
     "security.utils": "get_object_triple",
+    "security.views": "throttling_failure_view",
 }
 ENUMS = {
     "LoggerName": {
