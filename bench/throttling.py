@@ -13,6 +13,7 @@ from django.test import override_settings
 from bench.report import Table
 from bench.traffic import SyncSite, small_get
 from security.throttling import PerRequestThrottlingValidator
+from security.throttling.counting import decide
 
 SMALL, LARGE = 1_000, 1_000_000
 HOT_CLIENT = "192.0.2.7"
@@ -30,7 +31,7 @@ SELECT {values} FROM generate_series(%s::bigint, %s::bigint) AS n
 VALUES = {
     "id": "CAST(lpad(to_hex(1700000000000 + n), 12, '0') || '7000' || lpad(to_hex(n), 16, '8') AS uuid)",
     "start": "now() - interval '1 hour' * n / 1000000",
-    "ip": f"CASE WHEN n % 2 = 0 THEN inet '{HOT_CLIENT}' ELSE inet '10.0.0.0' + n END",
+    "ip": f"CASE WHEN n %% 2 = 0 THEN inet '{HOT_CLIENT}' ELSE inet '10.0.0.0' + n END",
     "version": "2",
     "state": "20",
     "host": "'shop.example'",
@@ -53,21 +54,30 @@ def measure() -> Iterator[Table]:
     ratios = [f"{large[column] / small[column]:.2f}" for column in range(3)]
     yield Table(
         "Throttling: milliseconds a request of one hot client, whose half of the log it is",
-        ["log", "not throttled", "throttled", "added"],
+        ["log", "not throttled", "throttled", "the decision alone"],
         [[f"{SMALL:,} rows", *figures(small)], [f"{LARGE:,} rows", *figures(large)], ["large / small", *ratios]],
     )
 
 
 def costs(rows: int, more: int) -> tuple[float, float, float]:
-    """Fill the log up, and give the milliseconds without throttling, with it, and the difference."""
+    """Fill the log up, and give the milliseconds of requests without throttling and with it, and of a decision."""
     fill(rows, more)
     # By turns, so that whatever else the machine does strikes both alike.
     sites = {throttled: Measured(throttled=throttled) for throttled in (False, True)}
+    decisions: list[float] = []
     for _ in range(ROUNDS):
         for site in sites.values():
             site.measure()
+        decisions += [milliseconds_of_decision() for _ in range(REQUESTS)]
     without, with_it = (median(sites[throttled].times) for throttled in (False, True))
-    return without, with_it, with_it - without
+    return without, with_it, median(decisions)
+
+
+def milliseconds_of_decision() -> float:
+    limits = [validator.limit_of("bench", HOT_CLIENT) for validator in default_validators]
+    began = perf_counter()
+    decide(limits)
+    return 1000 * (perf_counter() - began)
 
 
 def figures(values: tuple[float, float, float]) -> list[str]:
