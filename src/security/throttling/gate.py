@@ -47,7 +47,7 @@ class Gate:
         if not self._has_own:
             return run_blocking(self._count_and, begin) if blocks() else self._count_and(begin)
         try:
-            self._count()
+            run_blocking(self._count) if blocks() else self._count()
             for validator in self._own:
                 result = validator.validate(self.request)
                 if isawaitable(result):

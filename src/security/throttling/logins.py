@@ -28,6 +28,7 @@ from .validators import LoginValidator
 
 _EVENTS: Final = "_security_login_events"
 _FAILURE: Final = InputRequestSlug.UNSUCCESSFUL_LOGIN_REQUEST
+_SLUGS: Final = frozenset(InputRequestSlug.values)
 _SUCCESS: Final = InputRequestSlug.SUCCESSFUL_LOGIN_REQUEST
 # How long it is remembered that a client has logged in to an account.
 _REMEMBERED: Final = 366 * 86_400_000
@@ -88,7 +89,7 @@ def has_events(request: HttpRequest) -> bool:
     if events is not None and events.pending:
         return True
     slug = getattr(seen.get("input_logged_request"), "slug", None)
-    return slug in InputRequestSlug.values and (events is None or slug not in events.told)
+    return slug in _SLUGS and (events is None or slug not in events.told)
 
 
 def settle(request: HttpRequest) -> None:
@@ -96,7 +97,7 @@ def settle(request: HttpRequest) -> None:
     events = _events(request)
     pending, events.pending = events.pending, []
     slug = vars(request)["input_logged_request"].slug
-    if slug in InputRequestSlug.values and slug not in events.told:
+    if slug in _SLUGS and slug not in events.told:
         events.told.add(slug)
         client = subject_of(request).client
         pending += [validator.limit_at_login(client) for validator in _validators(slug) if validator.by == "client"]
