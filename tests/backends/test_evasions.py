@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import partialmethod
 from typing import Any
 
 import pytest
@@ -108,6 +109,16 @@ def test_an_evasion_is_refused(ask: Ask, evasion: str) -> None:
     assert 429 not in answers[:limit]
     assert set(answers[limit:]) == {429}, answers
     assert all(len(row.key) == 32 for row in ThrottlingCount.objects.all())
+
+
+@pytest.mark.parametrize("ask", [ask_sync, ask_async])
+def test_who_sends_no_csrf_token_is_not_let_off(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    for client in (Client, AsyncClient):
+        monkeypatch.setattr(client, "__init__", partialmethod(client.__init__, enforce_csrf_checks=True))
+    request = REQUEST | {"path": "/limited-class/", "method": "POST"}
+    assert [ask(request) for _ in range(4)] == [403, 403, 429, 429]
+    # It is the same count.
+    assert ask(request | {"method": "GET"}) == 429
 
 
 @pytest.mark.parametrize("ask", [ask_sync, ask_async])

@@ -81,6 +81,7 @@ class Exchange:
         self.hides_request_body = False
         self.error_message: str | None = None
         self.refusal: str | None = None
+        self.is_decided = False
         self.response_head: messages.ResponseHead | None = None
 
     @property

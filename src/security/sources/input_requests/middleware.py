@@ -51,7 +51,7 @@ class LogMiddleware:
         try:
             with inside(exchange.record):
                 response: HttpResponseBase = self.get_response(request)
-            if throttled.concerns(request, response):
+            if throttled.concerns(exchange, response):
                 response = throttled.after(exchange, response)
             if exchange.needs_session():
                 run_blocking(exchange.read_session)
@@ -70,7 +70,7 @@ class LogMiddleware:
         try:
             with inside(exchange.record):
                 response: HttpResponseBase = await self.get_response(request)
-            if throttled.concerns(request, response):
+            if throttled.concerns(exchange, response):
                 response = await throttled.aafter(exchange, response)
             if exchange.needs_session():
                 await arun_blocking(exchange.read_session)

@@ -1,4 +1,4 @@
-"""The steps at which a request may be refused: before its view, and where it turned out to have none.
+"""The steps at which a request may be refused: before its view, and where it turned out not to reach one.
 
 A request that passes is begun in the same visit to a thread in which it was counted. One that is refused is written
 once, when it is complete.
@@ -24,6 +24,7 @@ from .exchange import Exchange
 
 def before(exchange: Exchange, view: Callable[..., Any]) -> HttpResponseBase | None:
     """Decide on a request to a view, and begin its record; gives the answer to one that is refused."""
+    exchange.is_decided = True
     gate = gate_of(exchange.request, view)
     if gate is None:
         deliver(exchange.reach_view(view))
@@ -38,6 +39,7 @@ async def abefore(exchange: Exchange, view: Callable[..., Any]) -> HttpResponseB
     async def begin() -> None:
         await adeliver(exchange.reach_view(view))
 
+    exchange.is_decided = True
     gate = gate_of(exchange.request, view)
     if gate is None:
         await begin()
@@ -46,16 +48,16 @@ async def abefore(exchange: Exchange, view: Callable[..., Any]) -> HttpResponseB
     return None if refusal is None else await _arefuse(exchange, refusal)
 
 
-def concerns(request: HttpRequest, response: HttpResponseBase) -> bool:
+def concerns(exchange: Exchange, response: HttpResponseBase) -> bool:
     """Tell whether anything is left to do after a request, which for most is nothing."""
-    return settings.THROTTLING_ENABLED and (_had_no_view(request, response) or has_events(request))
+    return settings.THROTTLING_ENABLED and (_is_undecided(exchange, response) or has_events(exchange.request))
 
 
 def after(exchange: Exchange, response: HttpResponseBase) -> HttpResponseBase:
-    """Count a request that led to no view, or in which somebody logged in; gives the answer that is sent."""
+    """Count a request that reached no view, or in which somebody logged in; gives the answer that is sent."""
     request = exchange.request
-    if _had_no_view(request, response):
-        gate = gate_of(request, None)
+    if _is_undecided(exchange, response):
+        gate = gate_of(request, _view_of(request))
         refusal = None if gate is None else gate.check(_nothing)
         if refusal is not None:
             return refuse(exchange, refusal)
@@ -67,8 +69,8 @@ def after(exchange: Exchange, response: HttpResponseBase) -> HttpResponseBase:
 async def aafter(exchange: Exchange, response: HttpResponseBase) -> HttpResponseBase:
     """Do as `after`, without blocking the event loop."""
     request = exchange.request
-    if _had_no_view(request, response):
-        gate = gate_of(request, None)
+    if _is_undecided(exchange, response):
+        gate = gate_of(request, _view_of(request))
         refusal = None if gate is None else await gate.acheck(_nothing, _anothing)
         if refusal is not None:
             return await _arefuse(exchange, refusal)
@@ -95,12 +97,20 @@ def _note(exchange: Exchange, refusal: Refusal) -> None:
         exchange.error_message = "The request could not be counted."
 
 
-def _had_no_view(request: HttpRequest, response: HttpResponseBase) -> bool:
-    return request.resolver_match is None and response.status_code == 404
+def _is_undecided(exchange: Exchange, response: HttpResponseBase) -> bool:
+    """Tell whether the path led to no view, or a middleware before ours kept the request from it.
+
+    The protection against forged requests is one such, and an attacker must not be let off for lack of its token.
+    """
+    return not exchange.is_decided and (exchange.request.resolver_match is not None or response.status_code == 404)
+
+
+def _view_of(request: HttpRequest) -> Callable[..., Any] | None:
+    return None if request.resolver_match is None else request.resolver_match.func
 
 
 def _nothing() -> None:
-    """A request without a view is recorded when it is complete."""
+    """A request that reached no view is recorded when it is complete."""
 
 
 async def _anothing() -> None:
