@@ -20,4 +20,4 @@ def redis_server(directory: Path) -> Iterator[str]:
     try:
         yield f"redis+unix://{server.socket_file}"
     finally:
-        server.shutdown(nosave=True)
+        server._cleanup()

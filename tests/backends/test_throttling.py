@@ -15,8 +15,10 @@ from django.test.utils import CaptureQueriesContext
 from security.backends.sql.models import InputRequestLog, ThrottlingCount
 from security.backends.testing import capture_security_logs
 from security.decorators import throttling, throttling_all, throttling_exempt, throttling_exempt_all
+from security.delivery import arun_blocking, inline
 from security.enums import RequestLogState
-from security.throttling import counting, outage
+from security.sources.input_requests import throttled as throttled_steps
+from security.throttling import counting, gate, outage
 from security.throttling.policy import default_validators
 from security.throttling.validators import PerRequestThrottlingValidator, UnsuccessfulLoginThrottlingValidator
 from tests.site import throttling_views, views
@@ -198,6 +200,24 @@ def test_throttling_adds_one_statement(ask: Ask) -> None:
         # One that is refused is written once: it begins and ends in one row. So is one that leads to no view.
         expected = 2 if path == "/nowhere/" else expected
         assert len(statements) == expected, statements
+
+
+def test_an_async_decision_is_no_visit_to_a_thread_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    visits = []
+
+    async def visit(work: Callable[..., Any], *args: Any) -> Any:
+        visits.append(work)
+        return await arun_blocking(work, *args)
+
+    for module in (gate, inline, throttled_steps):
+        monkeypatch.setattr(module, "arun_blocking", visit)
+    counts = []
+    for enabled in (False, True):
+        with override_settings(SECURITY_THROTTLING_ENABLED=enabled):
+            visits.clear()
+            assert ask_async("/async/").status_code == 200
+            counts.append(len(visits))
+    assert counts == [2, 2]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any, ClassVar, Final, Protocol
@@ -31,7 +32,7 @@ class Validator(Protocol):
     def validate(self, request: HttpRequest) -> Awaitable[None] | None: ...
 
 
-class RateValidator:
+class RateValidator(ABC):
     """A validator that allows `throttle_at` hits in a timeframe (seconds, or a `timedelta`).
 
     `description` is what a client that is refused is shown.
@@ -55,9 +56,9 @@ class RateValidator:
         key = key_of(self.timeframe, self.throttle_at, *parts)
         return Limit(key, self.timeframe * 1000, self.throttle_at, counts)
 
+    @abstractmethod
     def limit_at_view(self, subject: Subject) -> Limit | None:
         """Give the limit to heed before a view runs."""
-        raise NotImplementedError
 
     def refusal(self, limit: Limit, window: Window | None, policies: tuple[Limit, ...] = ()) -> ThrottlingException:
         """Make the exception for a limit that was reached."""
