@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.test import AsyncClient, Client, override_settings
@@ -118,6 +119,18 @@ def test_a_custom_validator_refuses_with_its_own_words(ask: Ask, path: str) -> N
     assert response.status_code == 429
     assert b"Your custom message" in response.content
     assert "Retry-After" not in response.headers
+
+
+@both
+def test_a_child_of_a_validator_that_validates_in_its_own_way_is_asked(ask: Ask) -> None:
+    assert ask("/custom-child/?forbidden").status_code == 429
+    assert codes(ask, "/custom-child/", 2) == [200, 429]
+
+
+@both
+def test_requests_can_be_counted_in_a_cache(ask: Ask) -> None:
+    cache.clear()
+    assert codes(ask, "/custom-cache/", 3) == [200, 200, 429]
 
 
 @both

@@ -23,6 +23,7 @@ from security.decorators import (
 from security.enums import InputRequestSlug
 from security.exception import ThrottlingException
 from security.throttling import (
+    PerRequestCacheThrottlingValidator,
     PerRequestThrottlingValidator,
     ShadowValidator,
     UnsuccessfulLoginThrottlingValidator,
@@ -40,6 +41,12 @@ class Forbids:
 
 class ForbidsAsync:
     async def validate(self, request: HttpRequest) -> None:
+        Forbids().validate(request)
+
+
+class ForbidsAndCounts(PerRequestThrottlingValidator):
+    def validate(self, request: HttpRequest) -> None:
+        super().validate(request)
         Forbids().validate(request)
 
 
@@ -149,6 +156,8 @@ urlpatterns = [
     path("shadow/", throttling(ShadowValidator(twice), ShadowValidator(Forbids()))(ok), name="shadow"),
     path("shadow-async/", throttling(ShadowValidator(twice), ShadowValidator(Breaks()))(ok_async), name="shadow-async"),
     path("custom/", throttling(Forbids())(ok), name="custom"),
+    path("custom-child/", throttling(ForbidsAndCounts(60, 2))(ok), name="custom-child"),
+    path("custom-cache/", throttling(PerRequestCacheThrottlingValidator(60, 2))(ok), name="custom-cache"),
     path("custom-async/", throttling(ForbidsAsync())(ok_async), name="custom-async"),
     path("custom-crossed/", throttling(ForbidsAsync())(ok), name="custom-crossed"),
     path("custom-crossed-async/", throttling(Forbids())(ok_async), name="custom-crossed-async"),

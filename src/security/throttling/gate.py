@@ -22,7 +22,7 @@ from .counting import blocks, decide
 from .exception import NotCountedError, ThrottlingException
 from .policy import guards_of
 from .subject import Subject, subject_of
-from .validators import LoginValidator, PerRequestCacheThrottlingValidator, RateValidator, ShadowValidator, Validator
+from .validators import LoginValidator, RateValidator, ShadowValidator, Validator
 
 logger = logging.getLogger("security")
 
@@ -113,11 +113,12 @@ def gate_of(request: HttpRequest, view: Callable[..., Any] | None) -> Gate | Non
 
 
 def _acts_at_login(validator: Validator) -> bool:
-    return isinstance(validator, LoginValidator) and validator.acts_at_login
+    return isinstance(validator, LoginValidator) and validator.acts_at_login and _is_counted(validator)
 
 
 def _is_counted(validator: Validator) -> bool:
-    return isinstance(validator, RateValidator) and not isinstance(validator, PerRequestCacheThrottlingValidator)
+    # One that validates in a way of its own is asked.
+    return isinstance(validator, RateValidator) and type(validator).validate is RateValidator.validate
 
 
 def _is_shadow(validator: Validator) -> bool:
