@@ -23,13 +23,13 @@ def check_counter(**kwargs: Any) -> list[CheckMessage]:
         counter()
     except ImproperlyConfigured as error:
         if settings.THROTTLING_STORAGE is not None:
-            return [Error(str(error), hint=f"Write {storage.expected.words}.", id="security_logger.E016")]
+            return [Error(str(error), hint=f"Write {storage.expected.words}.", id="security_logger.E030")]
         return [
             CheckWarning(
                 "Requests are not throttled: no installed backend can count them.",
                 hint=f"Add 'security.backends.sql' to INSTALLED_APPS, set {storage.name}, "
                 f"or set {Settings.THROTTLING_ENABLED.name} to False.",
-                id="security_logger.W012",
+                id="security_logger.W030",
             )
         ]
     return []
@@ -43,7 +43,7 @@ def check_proxies(**kwargs: Any) -> list[CheckMessage]:
         Error(
             f"{Settings.TRUSTED_PROXIES.name} has {text!r}, which is no address and no network.",
             hint="Write for example '10.0.0.1' or '10.0.0.0/8', or the number of proxies in place of the list.",
-            id="security_logger.E007",
+            id="security_logger.E031",
         )
         for text in proxies
         if parse_network(text) is None
