@@ -60,6 +60,8 @@ class Record:
     is_recorded: bool = True
     """Whether the record is stored at all; a view may be exempt from logging."""
     began: float = field(default_factory=perf_counter)
+    waiting: object = None
+    """What delivery keeps back until the record is complete."""
 
     @property
     def reference(self) -> str:

@@ -20,7 +20,7 @@ from django.db import (
 )
 from django.utils import timezone
 
-from security.backends.base import EntriesRefusedError, Writer
+from security.backends.base import EntriesRefusedError, TransactionalWriter
 from security.config import settings
 from security.records import Entry
 
@@ -34,6 +34,7 @@ from .statements import (
     update,
     upsert,
 )
+from .transactions import is_in_transaction, is_of_test
 from .watchdog import watchdog
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ _Rows = Sequence[Sequence[Any]]
 _Encode = Callable[[Any, "BaseDatabaseWrapper"], Any]
 
 
-class SQLWriter(Writer):
+class SQLWriter(TransactionalWriter):
     """Writes to the alias that the site's routers give for the logs.
 
     Outside a transaction each statement stands for itself. Inside one of the same alias, a savepoint keeps an error
@@ -71,6 +72,34 @@ class SQLWriter(Writer):
             refusals += _execute(connection, insert_new, RelatedObject, [encode(values) for values in relations])
         if refusals:
             raise EntriesRefusedError(refusals)
+
+    def shares_fate(self, entries: Sequence[Entry]) -> bool:
+        aliases = {router.db_for_write(LOG_MODELS[kind]) for kind in {entry.kind for entry in entries}}
+        return any(is_in_transaction(connections[alias]) for alias in aliases)
+
+    def on_commit(self, action: Callable[[], None]) -> bool:
+        connection: Any = _connection()
+        if is_of_test(connection):
+            return False
+        # As `on_commit` does, but for the whole transaction: a savepoint that is rolled back drops nothing.
+        connection.run_on_commit.append((set(), action, False))
+        return True
+
+    def write_apart(self, entries: Sequence[Entry]) -> None:
+        try:
+            self.write(entries)
+        finally:
+            models_of_logs: tuple[type[models.Model], ...] = (*LOG_MODELS.values(), RelatedObject)
+            for alias in {router.db_for_write(model) for model in models_of_logs}:
+                connections[alias].close()
+
+    def allows_concurrent_writes(self) -> bool:
+        connection = _connection()
+        return connection.vendor != "sqlite" and not is_of_test(connection)
+
+
+def _connection() -> BaseDatabaseWrapper:
+    return connections[router.db_for_write(RelatedObject)]
 
 
 def _rows(connection: BaseDatabaseWrapper, model: type[Log], entries: Sequence[Entry]) -> _Rows:
