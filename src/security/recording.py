@@ -16,6 +16,7 @@ from security.context import open_scopes, parent_of
 from security.enums import Event, LoggerName
 from security.fields import StoredAs
 from security.records import FIELDS, SETTLED_FIELDS, TRANSITIONS, Entry, Record
+from security.traces import Traceparent
 
 logger = logging.getLogger("security")
 
@@ -23,9 +24,11 @@ logger = logging.getLogger("security")
 def begin(record: Record) -> list[Entry]:
     """Begin a record: its parent is the record that is open around it, and the open scopes give it their data."""
     _join_scopes(record)
+    parent = parent_of(record)
     if record.parent_log is None:
-        parent = parent_of(record)
         record.parent_log = None if parent is None else parent.reference
+    if parent is not None and parent.traceparent is not None and record.traceparent is None:
+        _join_trace(record, parent)
     return make_entry(record, Event.STARTED)
 
 
@@ -46,6 +49,13 @@ def _join_scopes(record: Record) -> None:
         record.extra_data = {**extra_data, **record.extra_data}
     if references:
         record.related_objects = tuple(dict.fromkeys(references))
+
+
+def _join_trace(record: Record, parent: Record) -> None:
+    traceparent = Traceparent.read(parent.traceparent)
+    if traceparent is not None:
+        record.traceparent = str(traceparent.of_child(record.id))
+        record.tracestate = parent.tracestate
 
 
 def complete(
