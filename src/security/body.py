@@ -59,6 +59,11 @@ class Beginning:
         self._room = bound
 
     @property
+    def room(self) -> int | None:
+        """How many bytes more are kept; None is all of them."""
+        return self._room
+
+    @property
     def is_full(self) -> bool:
         return self._room == 0
 

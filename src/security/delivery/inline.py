@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from security.backends.base import TransactionalWriter, Writer
 from security.backends.registry import writers
 from security.context import Frame
 from security.delivery import waiting
+from security.delivery.leftovers import leave_behind
 from security.delivery.threads import arun_blocking, is_in_event_loop, run_apart, run_blocking
 from security.delivery.writing import Batch, write_all, write_all_apart
 from security.records import Entry
@@ -42,6 +44,14 @@ async def adeliver(entries: Sequence[Entry]) -> None:
     blocking = _write_instantly(entries)
     if blocking:
         await arun_blocking(_write_due, blocking, entries)
+
+
+def deliver_later(make: Callable[[], Sequence[Entry]]) -> None:
+    """Have entries made and written soon, by a thread of the library; may be called in a finalizer.
+
+    Needs `expect_leftovers` to have been called before.
+    """
+    leave_behind(partial(_deliver_apart, make))
 
 
 def flush(frame: Frame) -> None:
@@ -109,6 +119,13 @@ def _joined(batches: Sequence[Batch]) -> list[Batch]:
             batch if known is None else Batch(batch.name, batch.writer, [*known.entries, *batch.entries])
         )
     return list(joined.values())
+
+
+def _deliver_apart(make: Callable[[], Sequence[Entry]]) -> None:
+    entries = make()
+    if entries:
+        new = [Batch(name, writer, entries) for name, writer in _write_instantly(entries)]
+        write_all_apart(_joined([*waiting.ended_with(entries), *new]))
 
 
 def _write_due(targets: _Targets, entries: Sequence[Entry]) -> None:

@@ -1,6 +1,6 @@
 """Writes what was left behind: entries whose transaction was rolled back, or whose scope was never closed.
 
-They are left by a finalizer, which can run in any thread, between any two of its steps. All that it may do there is to
+They are left there by a finalizer, which can run in any thread, between any two of its steps. All that it may do is to
 put them into a queue that was made for that; a thread that waits at its other end writes them.
 """
 
@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Final
 
-from security.delivery.writing import Batch, write_all_apart
-
 # How long the end of a process waits for the last of them, in seconds.
 _PATIENCE: Final = 5.0
 
-_queue: SimpleQueue[Sequence[Batch] | None] = SimpleQueue()
+_queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
 _thread: Thread | None = None
 _lock = Lock()
 
@@ -34,16 +32,16 @@ def start() -> None:
                 _thread.start()
 
 
-def leave_behind(batches: Sequence[Batch]) -> None:
-    """Have entries written soon; may be called in a finalizer."""
-    _queue.put(batches)
+def leave_behind(work: Callable[[], None]) -> None:
+    """Have `work` done soon; may be called in a finalizer, once the thread is there."""
+    _queue.put(work)
 
 
 def _work() -> None:
-    while (batches := _queue.get()) is not None:
+    while (work := _queue.get()) is not None:
         # Nobody is here to see what SECURITY_RAISE_WRITER_EXCEPTIONS asks for.
         with suppress(Exception):
-            write_all_apart(batches)
+            work()
 
 
 def _finish() -> None:

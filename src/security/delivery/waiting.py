@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator, Sequence
+from functools import partial
 from threading import Lock, local
 from typing import Final, cast
 from uuid import UUID
@@ -86,7 +87,7 @@ class Room:
 def _write_left(content: _Content) -> None:
     batches = content.take()
     if batches:
-        leave_behind(batches)
+        leave_behind(partial(write_all_apart, batches))
 
 
 def _length(entry: Entry) -> int:
