@@ -43,11 +43,12 @@ class TransactionalWriter(Writer):
         """Tell whether a write of `entries` by this thread would now be part of a transaction of the site."""
 
     @abstractmethod
-    def on_commit(self, action: Callable[[], None]) -> bool:
-        """Have `action` called when the open transaction is committed, and dropped when it is rolled back.
+    def is_in_test(self) -> bool:
+        """Tell whether all that this thread writes is undone at the end of a test, so that nothing may be put off."""
 
-        Gives False where neither can be promised: then the entries are written at once.
-        """
+    @abstractmethod
+    def on_commit(self, action: Callable[[], None]) -> None:
+        """Have `action` called when the open transaction is committed, and dropped when it is rolled back."""
 
     @abstractmethod
     def write_apart(self, entries: Sequence[Entry]) -> None:

@@ -109,7 +109,8 @@ def hold(batch: Batch) -> None:
         return
     for full in room.add(batch):
         # In the transaction is the worse place, but better than nowhere.
-        if cast("TransactionalWriter", full.writer).allows_concurrent_writes():
+        writer = cast("TransactionalWriter", full.writer)
+        if writer.allows_concurrent_writes() and not writer.is_in_test():
             run_apart(write_all_apart, [full])
         else:
             write_all([full])
@@ -151,11 +152,12 @@ def _room_of_transaction(batch: Batch) -> Room | None:
     known = rooms.get(batch.name)
     room = known() if known is not None else None
     if room is None or room.is_closed:
-        room = Room()
-        reference = weakref.ref(room)
-        if not cast("TransactionalWriter", batch.writer).on_commit(_Leave(room)):
+        writer = cast("TransactionalWriter", batch.writer)
+        if writer.is_in_test():
             return None
-        rooms[batch.name] = reference
+        room = Room()
+        rooms[batch.name] = weakref.ref(room)
+        writer.on_commit(_Leave(room))
     return room
 
 

@@ -77,13 +77,13 @@ class SQLWriter(TransactionalWriter):
         aliases = {router.db_for_write(LOG_MODELS[kind]) for kind in {entry.kind for entry in entries}}
         return any(is_in_transaction(connections[alias]) for alias in aliases)
 
-    def on_commit(self, action: Callable[[], None]) -> bool:
+    def is_in_test(self) -> bool:
+        return is_of_test(_connection())
+
+    def on_commit(self, action: Callable[[], None]) -> None:
         connection: Any = _connection()
-        if is_of_test(connection):
-            return False
         # As `on_commit` does, but for the whole transaction: a savepoint that is rolled back drops nothing.
         connection.run_on_commit.append((set(), action, False))
-        return True
 
     def write_apart(self, entries: Sequence[Entry]) -> None:
         try:
@@ -94,8 +94,7 @@ class SQLWriter(TransactionalWriter):
                 connections[alias].close()
 
     def allows_concurrent_writes(self) -> bool:
-        connection = _connection()
-        return connection.vendor != "sqlite" and not is_of_test(connection)
+        return _connection().vendor != "sqlite"
 
 
 def _connection() -> BaseDatabaseWrapper:

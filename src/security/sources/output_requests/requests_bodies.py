@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from io import TextIOBase
 from typing import Any, Final, cast
 
 from security.body import Beginning
-from security.delivery import deliver, deliver_later, expect_leftovers
+from security.delivery import deliver
 
+from .dropping import complete_soon, complete_when_dropped
 from .exchange import OutputExchange
 
 _READING: Final = "_security_reading"
@@ -85,7 +85,6 @@ def watch_response_body(response: Any, exchange: OutputExchange) -> None:
         _note(exchange.response_body, content)
         deliver(exchange.finish())
         return
-    expect_leftovers()
     reading = _Reading(exchange, response.headers.get("Content-Encoding", ""))
     try:
         raw.__class__ = _watched(cast(Any, type(raw)))
@@ -93,12 +92,7 @@ def watch_response_body(response: Any, exchange: OutputExchange) -> None:
     except TypeError:
         # A file of Python's own, from an adapter of the site's.
         response.raw = raw = _WatchedRaw(raw, reading)
-    weakref.finalize(raw, _dropped, exchange).atexit = False
-
-
-def _dropped(exchange: OutputExchange) -> None:
-    if not exchange.has_ended:
-        deliver_later(exchange.finish)
+    complete_when_dropped(raw, exchange)
 
 
 class _Reading:
@@ -156,7 +150,7 @@ class _Reading:
         finally:
             self._depth -= 1
             if is_outermost and may_be_dropped:
-                _dropped(self._exchange)
+                complete_soon(self._exchange)
             elif is_outermost:
                 self._end()
 

@@ -5,10 +5,8 @@ It observes at the adapters, which is where a request leaves the library, and wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -23,51 +21,23 @@ except ImportError as error:
     ) from error
 
 from security.delivery import deliver
-from security.records import Record
-from security.references import ObjectReference
 
-from .exchange import OutputExchange, references_to
+from .calls import Call, Calling, current_call
+from .exchange import OutputExchange
 from .requests_bodies import watch_response_body, watched_request_body
 
-
-@dataclass(slots=True)
-class _Call:
-    """One call of a session: what the site said about it, and the first request that it led to."""
-
-    session: object
-    slug: str | None
-    references: tuple[ObjectReference, ...]
-    first: Record | None = None
-    exchanges: list[OutputExchange] = field(default_factory=list)
-    """The one that is under way, last."""
-
-    def begin_exchange(self, request: Any) -> OutputExchange:
-        exchange = OutputExchange(slug=self.slug, references=self.references, parent=self.first)
-        request_body = watched_request_body(request.body, exchange.request_body)
-        deliver(exchange.send(request.method or "", request.url or "", request.headers))
-        self.first = self.first or exchange.record
-        self.exchanges[:] = [exchange]
-        request.body = request_body
-        return exchange
-
-
-_call: Final[ContextVar[_Call | None]] = ContextVar("security_requests_call", default=None)
 _attempt: Final[ContextVar[_Attempt | None]] = ContextVar("security_requests_attempt", default=None)
 
 
-class Session(requests.Session):
+class Session(Calling, requests.Session):
     """A session whose calls take a `slug` and `related_objects` more (published section "Output requests").
 
     What is given to the session itself holds for all its calls that do not say otherwise.
     """
 
-    slug: str | None = None
-    _references: tuple[ObjectReference, ...] = ()
-
     def __init__(self, *, slug: str | None = None, related_objects: Iterable[Model] | None = None) -> None:
         super().__init__()
-        self.slug = slug
-        self._references = references_to(related_objects)
+        self._tell(slug, related_objects)
 
     def request(
         self,
@@ -83,9 +53,7 @@ class Session(requests.Session):
             try:
                 return super().request(method, url, *args, **kwargs)
             except Exception as error:
-                if call.first is None:
-                    # It was never sent: its address, for example, is none.
-                    _record_failure(call, _text(method), _text(url), error)
+                deliver(call.failure(_text(method), _text(url), error))
                 raise
 
     def send(
@@ -97,33 +65,19 @@ class Session(requests.Session):
         **kwargs: Any,
     ) -> requests.Response:
         """Send a prepared request as `requests` does; raises `ValueError` for a related object that is not saved."""
-        call = _call.get()
-        if call is not None and call.session is self:
-            # A part of the call: its first request, or a redirect.
-            return super().send(request, **kwargs)
         with self._calling(slug, related_objects):
             return super().send(request, **kwargs)
 
     def get_adapter(self, url: str) -> Any:
         adapter = super().get_adapter(url)
-        call = _call.get()
-        return adapter if call is None or call.session is not self else _RecordingAdapter(adapter, call)
-
-    @contextmanager
-    def _calling(self, slug: str | None, related_objects: Iterable[Model] | None) -> Iterator[_Call]:
-        references = references_to(related_objects) or self._references
-        call = _Call(self, slug if slug is not None else self.slug, references)
-        token = _call.set(call)
-        try:
-            yield call
-        finally:
-            _call.reset(token)
+        call = current_call(self)
+        return adapter if call is None else _RecordingAdapter(adapter, call)
 
 
 class _RecordingAdapter:
     """An adapter, behaving as it does, whose requests are recorded."""
 
-    def __init__(self, adapter: Any, call: _Call) -> None:
+    def __init__(self, adapter: Any, call: Call) -> None:
         self._adapter = adapter
         self._call = call
 
@@ -153,7 +107,7 @@ class _RecordingAdapter:
 class _Attempt:
     """A request on its way through an adapter, which may try more than once."""
 
-    def __init__(self, call: _Call, request: Any) -> None:
+    def __init__(self, call: Call, request: Any) -> None:
         self._call = call
         self._request = request
         self._body = request.body
@@ -178,10 +132,14 @@ class _Attempt:
         self._added = {}
 
     def _begin(self) -> OutputExchange:
-        exchange = self._call.begin_exchange(self._request)
+        request = self._request
+        exchange = self._call.new_exchange()
+        body = watched_request_body(request.body, exchange.request_body)
+        deliver(exchange.send(request.method or "", request.url or "", request.headers))
+        request.body = body
         for name, value in exchange.trace_headers().items():
-            if name not in self._request.headers:
-                self._request.headers[name] = value
+            if name not in request.headers:
+                request.headers[name] = value
                 self._added[name] = value
         return exchange
 
@@ -225,11 +183,6 @@ def _unwatched(retry_class: type[Retry], values: dict[str, Any]) -> Retry:
     retries = retry_class.__new__(retry_class)
     vars(retries).update(values)
     return retries
-
-
-def _record_failure(call: _Call, method: str, url: str, error: Exception) -> None:
-    exchange = OutputExchange(slug=call.slug, references=call.references)
-    deliver([*exchange.send(method, url, {}), *exchange.fail(error)])
 
 
 def _text(value: str | bytes) -> str:
