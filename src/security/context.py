@@ -33,11 +33,19 @@ class Scope:
     """What opened the scope."""
     waiting: object = None
     """What delivery keeps back until the scope ends."""
+    has_ended: bool = False
 
 
 Frame = Record | Scope
 
 _open: Final[ContextVar[tuple[Frame, ...]]] = ContextVar("security_open_frames", default=())
+
+_bound: Final[ContextVar[bool]] = ContextVar("security_is_bound", default=False)
+
+
+def is_bound() -> bool:
+    """Tell whether this is a thread that the site started, with the records and scopes that `bind` brought there."""
+    return _bound.get()
 
 
 def parent_of(record: Record) -> Record | None:
@@ -56,7 +64,7 @@ def open_scopes() -> Iterator[Scope]:
 def outermost() -> Frame | None:
     """Give the outermost open scope or record that has not ended: what began first, and ends last."""
     for frame in _open.get():
-        if isinstance(frame, Scope) or (frame.is_recorded and frame.stop is None):
+        if not frame.has_ended if isinstance(frame, Scope) else frame.is_recorded and frame.stop is None:
             return frame
     return None
 
@@ -91,27 +99,32 @@ def bind(function: Callable[P, R]) -> Callable[P, R]:
     """Give `function` the open records and scopes of the caller, for a thread that knows none.
 
     Records that begin in the thread then have the caller's as their parent: `pool.map(bind(fetch), addresses)` or
-    `Thread(target=bind(work))`. It may run in many threads at once.
+    `Thread(target=bind(work))`. It may run in many threads at once. A thread that has no connection to the database of
+    the logs is given none: its records are stored when what the caller is doing ends.
     """
     frames = _open.get()
     if iscoroutinefunction(function):
 
         @wraps(function)
         async def bound_async(*args: P.args, **kwargs: P.kwargs) -> Any:
-            token = _open.set(frames)
-            try:
+            with _bringing(frames):
                 return await function(*args, **kwargs)
-            finally:
-                _open.reset(token)
 
         return cast("Callable[P, R]", bound_async)
 
     @wraps(function)
     def bound(*args: P.args, **kwargs: P.kwargs) -> R:
-        token = _open.set(frames)
-        try:
+        with _bringing(frames):
             return function(*args, **kwargs)
-        finally:
-            _open.reset(token)
 
     return bound
+
+
+@contextmanager
+def _bringing(frames: tuple[Frame, ...]) -> Iterator[None]:
+    token, token_of_bound = _open.set(frames), _bound.set(True)
+    try:
+        yield
+    finally:
+        _open.reset(token)
+        _bound.reset(token_of_bound)

@@ -20,7 +20,7 @@ from django.urls import path
 from security import recording
 from security.backends.sql.models import CommandLog, InputRequestLog, OutputRequestLog
 from security.backends.testing import capture_security_logs
-from security.context import inside
+from security.context import bind, inside
 from security.decorators import log_exempt, log_with_data
 from security.delivery import deliver, lost_entries, waiting
 from security.enums import Event, RequestLogState
@@ -317,6 +317,27 @@ def test_a_scope_that_is_never_closed_loses_nothing() -> None:
         wait_until(lambda: paths() == ["/a"], "the write of what was left behind")
     finally:
         connection.close()
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_a_bound_thread_is_given_no_connection(has_ended: bool) -> None:
+    found: list[Any] = []
+
+    def work() -> None:
+        call("a")
+        found.append(connection.connection)
+
+    with log_with_data():
+        thread = Thread(target=bind(work))
+        if not has_ended:
+            thread.start()
+            thread.join()
+            assert paths() == []
+    if has_ended:
+        thread.start()
+        thread.join()
+    assert paths() == ["/a"]
+    assert found == [None]
 
 
 def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

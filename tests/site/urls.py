@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.urls import path
 
-from . import views
+from . import output_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -32,4 +32,5 @@ urlpatterns = [
     path("exempt-class/", views.Exempt.as_view(), name="exempt-class"),
     path("exempt-child/", views.ExemptChild.as_view(), name="exempt-child"),
     path("admin/", admin.site.urls),
+    *output_views.urlpatterns,
 ]

@@ -43,6 +43,10 @@ class TransactionalWriter(Writer):
         """Tell whether a write of `entries` by this thread would now be part of a transaction of the site."""
 
     @abstractmethod
+    def is_connected(self) -> bool:
+        """Tell whether this thread has a connection open, which the site closes again."""
+
+    @abstractmethod
     def is_in_test(self) -> bool:
         """Tell whether all that this thread writes is undone at the end of a test, so that nothing may be put off."""
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from security.backends.base import TransactionalWriter, Writer
 from security.backends.registry import writers
-from security.context import Frame
+from security.context import Scope, is_bound
 from security.delivery import waiting
 from security.delivery.leftovers import leave_behind
 from security.delivery.threads import arun_blocking, is_in_event_loop, run_apart, run_blocking
@@ -57,9 +57,9 @@ def deliver_later(make: Callable[[], Sequence[Entry]]) -> None:
         leave_behind(partial(_deliver_apart, make))
 
 
-def flush(frame: Frame) -> None:
+def flush(scope: Scope) -> None:
     """Write what waited for the end of a scope."""
-    batches = waiting.close(frame)
+    batches = waiting.close(scope)
     if is_in_event_loop():
         _write_from_event_loop(batches)
     else:
@@ -68,9 +68,9 @@ def flush(frame: Frame) -> None:
             run_blocking(write_all, due)
 
 
-async def aflush(frame: Frame) -> None:
+async def aflush(scope: Scope) -> None:
     """Do as `flush`, without blocking the event loop."""
-    batches = waiting.close(frame)
+    batches = waiting.close(scope)
     if batches:
         await arun_blocking(_write_ripe, batches)
 
@@ -104,8 +104,13 @@ def _ripe(batches: Iterable[Batch]) -> list[Batch]:
     due = []
     for batch in batches:
         writer = batch.writer
-        if isinstance(writer, TransactionalWriter) and writer.shares_fate(batch.entries):
+        if not isinstance(writer, TransactionalWriter):
+            due.append(batch)
+        elif writer.shares_fate(batch.entries):
             waiting.hold(batch)
+        elif is_bound() and not writer.is_connected():
+            # Nobody would close the connection of a thread that the site started.
+            waiting.hold_or_write_apart(batch)
         else:
             due.append(batch)
     return due

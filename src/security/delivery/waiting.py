@@ -16,7 +16,7 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from security.backends.base import TransactionalWriter
-from security.context import Frame, outermost
+from security.context import Frame, Scope, outermost
 from security.delivery.leftovers import leave_behind, start
 from security.delivery.threads import run_apart, run_blocking
 from security.delivery.writing import Batch, write_all, write_all_apart
@@ -100,20 +100,25 @@ _transactions: Final = local()
 
 def hold(batch: Batch) -> None:
     """Let entries wait that a write now would leave to the fate of an open transaction."""
-    frame = outermost()
-    room = _room_of_frame(frame) if frame is not None else None
-    if room is None or room.is_closed:
-        room = _room_of_transaction(batch)
+    room = _open_room() or _room_of_transaction(batch)
     if room is None:
         write_all([batch])
         return
     for full in room.add(batch):
-        # In the transaction is the worse place, but better than nowhere.
         writer = cast("TransactionalWriter", full.writer)
         if writer.allows_concurrent_writes() and not writer.is_in_test():
             run_apart(write_all_apart, [full])
         else:
+            # In the transaction is the worse place, but better than nowhere.
             write_all([full])
+
+
+def hold_or_write_apart(batch: Batch) -> None:
+    """Let entries wait for their outermost frame; where there is none, have a thread of the library write them."""
+    room = _open_room()
+    full = [batch] if room is None else room.add(batch)
+    if full:
+        run_apart(write_all_apart, full)
 
 
 def waiting_around() -> list[Batch]:
@@ -133,10 +138,19 @@ def ended_with(entries: Sequence[Entry]) -> Iterator[Batch]:
             yield from room.close()
 
 
-def close(frame: Frame) -> list[Batch]:
-    """Take what waited for the end of `frame`."""
-    room = frame.waiting
+def close(scope: Scope) -> list[Batch]:
+    """Take what waited for the end of a scope, which has come."""
+    scope.has_ended = True
+    room = scope.waiting
     return room.close() if isinstance(room, Room) else []
+
+
+def _open_room() -> Room | None:
+    frame = outermost()
+    if frame is None:
+        return None
+    room = _room_of_frame(frame)
+    return None if room.is_closed else room
 
 
 def _room_of_frame(frame: Frame) -> Room:

@@ -77,6 +77,9 @@ class SQLWriter(TransactionalWriter):
         aliases = {router.db_for_write(LOG_MODELS[kind]) for kind in {entry.kind for entry in entries}}
         return any(is_in_transaction(connections[alias]) for alias in aliases)
 
+    def is_connected(self) -> bool:
+        return _connection().connection is not None
+
     def is_in_test(self) -> bool:
         return is_of_test(_connection())
 

@@ -52,11 +52,11 @@ class Calling:
     """A client whose calls can be told a slug and related objects; what it was told itself holds for all others."""
 
     slug: str | None = None
-    _references: tuple[ObjectReference, ...] = ()
+    references: tuple[ObjectReference, ...] = ()
 
     def _tell(self, slug: str | None, related_objects: Iterable[Model] | None) -> None:
         self.slug = slug
-        self._references = references_to(related_objects)
+        self.references = references_to(related_objects)
 
     @contextmanager
     def _calling(self, slug: str | None = None, related_objects: Iterable[Model] | None = None) -> Iterator[Call]:
@@ -64,7 +64,7 @@ class Calling:
 
         Raises `ValueError` for a related object that is not saved.
         """
-        references = references_to(related_objects) or self._references
+        references = references_to(related_objects) or self.references
         call = current_call(self)
         if call is not None:
             yield call

@@ -23,7 +23,7 @@ except ImportError as error:
 from security.delivery import deliver
 
 from .calls import Call, Calling, current_call
-from .exchange import OutputExchange
+from .exchange import OutputExchange, references_to
 from .requests_bodies import watch_response_body, watched_request_body
 
 _attempt: Final[ContextVar[_Attempt | None]] = ContextVar("security_requests_attempt", default=None)
@@ -38,6 +38,27 @@ class Session(Calling, requests.Session):
     def __init__(self, *, slug: str | None = None, related_objects: Iterable[Model] | None = None) -> None:
         super().__init__()
         self._tell(slug, related_objects)
+
+    @classmethod
+    def recording(
+        cls,
+        session: requests.Session | None,
+        *,
+        slug: str | None = None,
+        related_objects: Iterable[Model] | None = None,
+    ) -> Session:
+        """Give a session that shares all that `session` has; one that records already is itself if nothing is said."""
+        references = references_to(related_objects)
+        if isinstance(session, cls) and slug is None and not references:
+            return session
+        recording = cls(slug=slug)
+        for name in session.__attrs__ if session is not None else ():
+            setattr(recording, name, getattr(session, name))
+        if isinstance(session, cls):
+            recording.slug = slug if slug is not None else session.slug
+            references = references or session.references
+        recording.references = references
+        return recording
 
     def request(
         self,
