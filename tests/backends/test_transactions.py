@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from threading import Thread
 from typing import Any
 
@@ -205,6 +206,18 @@ def test_an_asynchronous_scope_keeps_logs() -> None:
     assert paths() == ["/a"]
 
 
+@pytest.mark.parametrize("has_scope", [False, True])
+def test_synchronous_code_that_blocks_an_event_loop_is_recorded(has_scope: bool) -> None:
+    async def work() -> None:
+        with log_with_data() if has_scope else nullcontext():
+            call("a")
+            with log_with_data():
+                call("b")
+
+    async_to_sync(work)()
+    assert paths() == ["/a", "/b"]
+
+
 def test_a_generator_keeps_logs_until_it_ends() -> None:
     @log_with_data(slug="s")
     def rows() -> Iterator[int]:
@@ -341,7 +354,7 @@ def test_a_bound_thread_is_given_no_connection(has_ended: bool) -> None:
 
 
 def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "_MOST_ENTRIES", 10)
+    monkeypatch.setattr(waiting, "_MOST_RECORDS", 10)
     before = lost_entries()
     with log_with_data(), transaction.atomic():
         for number in range(25):
@@ -352,7 +365,7 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lost_entries() == before
 
 
-@pytest.mark.parametrize("name", ["_MOST_ENTRIES", "_MOST_CHARACTERS"])
+@pytest.mark.parametrize("name", ["_MOST_RECORDS", "_MOST_CHARACTERS"])
 def test_beyond_the_bound_servers_with_many_writers_keep_the_logs_of_a_rollback(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,10 +30,12 @@ def deliver(entries: Sequence[Entry]) -> None:
     blocking = _write_instantly(entries)
     if not blocking:
         return
-    due = _due(blocking, entries)
     if is_in_event_loop():
-        _write_from_event_loop(due)
-    elif due:
+        new = [Batch(name, writer, entries) for name, writer in blocking]
+        _write_from_event_loop(_joined([*waiting.ended_with(entries), *new]))
+        return
+    due = _due(blocking, entries)
+    if due:
         run_blocking(write_all, due)
 
 
@@ -145,6 +147,12 @@ def _write_ripe(batches: Sequence[Batch]) -> None:
 
 
 def _write_from_event_loop(batches: Sequence[Batch]) -> None:
-    """Write for synchronous code that blocks the event loop anyway."""
-    if batches:
-        run_apart(write_all_apart, batches)
+    """Write for synchronous code that blocks an event loop, where Django lets nobody use a database."""
+    others = []
+    for batch in batches:
+        if isinstance(batch.writer, TransactionalWriter):
+            waiting.hold_or_write_apart(batch)
+        else:
+            others.append(batch)
+    if others:
+        run_apart(write_all_apart, others)

@@ -23,36 +23,45 @@ from security.delivery.writing import Batch, write_all, write_all_apart
 from security.records import Entry, Record
 
 # What waits is bounded by both, for each backend; what goes beyond is written at once.
-_MOST_ENTRIES: Final = 1000
+_MOST_RECORDS: Final = 1000
 _MOST_CHARACTERS: Final = 8_000_000
 
 
 class _Content:
-    """The latest entry of each record that waits, for each backend."""
+    """The first and the latest entry of each record that waits, for each backend."""
 
     __slots__ = ("characters", "entries", "lock")
 
     def __init__(self) -> None:
         self.lock = Lock()
-        self.entries: dict[str, tuple[TransactionalWriter, dict[UUID, Entry]]] = {}
+        self.entries: dict[str, tuple[TransactionalWriter, dict[UUID, list[Entry]]]] = {}
         self.characters = 0
 
     def add(self, batch: Batch) -> None:
         waiting = self.entries.setdefault(batch.name, (cast("TransactionalWriter", batch.writer), {}))[1]
         for entry in batch.entries:
-            known = waiting.get(entry.id)
-            if known is None or known.version < entry.version:
-                # An entry holds all that the earlier ones of its record do: a child is one row.
-                waiting[entry.id] = entry
-                self.characters += _length(entry) - (0 if known is None else _length(known))
+            known = waiting.setdefault(entry.id, [])
+            if not known:
+                # The first entry of a record tells the backend that there is no row yet.
+                known.append(entry)
+                self.characters += _length(entry)
+            elif known[-1].version < entry.version:
+                # An entry holds all that the earlier ones do: a child is one row.
+                if len(known) == 2:
+                    self.characters -= _length(known.pop())
+                known.append(entry)
+                self.characters += _length(entry)
 
     def is_full(self, name: str) -> bool:
-        return len(self.entries[name][1]) >= _MOST_ENTRIES or self.characters >= _MOST_CHARACTERS
+        return len(self.entries[name][1]) >= _MOST_RECORDS or self.characters >= _MOST_CHARACTERS
 
     def take(self) -> list[Batch]:
         with self.lock:
             taken, self.entries, self.characters = self.entries, {}, 0
-        return [Batch(name, writer, list(entries.values())) for name, (writer, entries) in taken.items()]
+        return [
+            Batch(name, writer, [entry for entries in waiting.values() for entry in entries])
+            for name, (writer, waiting) in taken.items()
+        ]
 
 
 class Room:
