@@ -26,7 +26,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        body = self._read_body()
+        body = b"" if parts.path == "/discard" else self._read_body()
         self.server.seen.append((self.command, self.path, dict(self.headers), body))
         # A proxy is asked for a whole address.
         name = parts.path.strip("/").split("/")[0] or "echo"
@@ -104,6 +104,15 @@ class Handler(BaseHTTPRequestHandler):
         chunk = b"x" * 65_536
         for start in range(0, size, len(chunk)):
             self.wfile.write(chunk[: size - start])
+
+    def answer_discard(self, query: dict[str, str], body: bytes) -> None:
+        """Take a large body in, and keep nothing of it."""
+        while size := int(self.rfile.readline(), 16):
+            while size:
+                size -= len(self.rfile.read(min(size, 65_536)))
+            self.rfile.readline()
+        self.rfile.readline()
+        self._answer(200, b"", {"Content-Type": "text/html"})
 
     def answer_chunked(self, query: dict[str, str], body: bytes) -> None:
         self.send_response(200)
