@@ -84,12 +84,12 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(code, b"flaky", {"Content-Type": "text/html"})
 
     def answer_gzip(self, query: dict[str, str], body: bytes) -> None:
-        content = gzip.compress(b'{"token": "secret", "text": "unpacked"}')
+        content = gzip.compress(b'{"token": "secret", "text": "unpacked"}', mtime=0)
         self._answer(200, content, {"Content-Encoding": "gzip", "Content-Type": "application/json"})
 
     def answer_bomb(self, query: dict[str, str], body: bytes) -> None:
         """Answer with little that unpacks to much."""
-        content = gzip.compress(bytes(int(query["size"])))
+        content = gzip.compress(bytes(int(query["size"])), mtime=0)
         self._answer(200, content, {"Content-Encoding": "gzip", "Content-Type": "text/csv"})
 
     def answer_lines(self, query: dict[str, str], body: bytes) -> None:

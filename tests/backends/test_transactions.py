@@ -276,6 +276,16 @@ def test_without_a_scope_logs_are_written_after_the_commit_with_one_statement() 
     assert paths() == ["/a", "/b", "/c"]
 
 
+def test_a_savepoint_that_is_rolled_back_does_not_drop_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    dropped: list[Any] = []
+    monkeypatch.setattr(waiting, "leave_behind", dropped.append)
+    with transaction.atomic():
+        rolled_back(lambda: call("a"))
+        call("b")
+    assert dropped == []
+    assert paths() == ["/a", "/b"]
+
+
 def test_without_a_scope_logs_are_written_after_a_rollback() -> None:
     rolled_back(lambda: (call("a"), call("b")))
     wait_until(lambda: paths() == ["/a", "/b"], "the write of what was left behind")
@@ -363,6 +373,20 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             assert len(scope.waiting._content.entries.get("sql", (None, {}))[1]) < 10
     assert len(paths()) == 25
     assert lost_entries() == before
+
+
+def test_of_a_record_that_is_written_again_and_again_the_latest_entry_waits() -> None:
+    record = CommandRecord(name="work")
+    with log_with_data(), transaction.atomic():
+        deliver(recording.begin(record))
+        for number in range(10):
+            record.output += f"{number}\n"
+            deliver(recording.make_entry(record, Event.OUTPUT_UPDATED))
+        scope: Any = waiting.outermost()
+        (waits,) = scope.waiting._content.entries["sql"][1].values()
+        assert [entry.version for entry in waits] == [1, 11]
+        deliver(recording.complete(record, Event.FINISHED))
+    assert (CommandLog.objects.get().version, CommandLog.objects.get().output.count("\n")) == (12, 10)
 
 
 @pytest.mark.parametrize("name", ["_MOST_RECORDS", "_MOST_CHARACTERS"])
