@@ -24,13 +24,13 @@ class LogWithData:
         self,
         *,
         slug: str | None = None,
-        related_objects: Iterable[Model] = (),
-        output_requests_related_objects: Iterable[Model] = (),
+        related_objects: Iterable[Model] | None = None,
+        output_requests_related_objects: Iterable[Model] | None = None,
         extra_data: Mapping[str, Any] | None = None,
     ) -> None:
         self._slug = slug
-        self._related_objects = _references(related_objects)
-        self._output_requests_related_objects = _references(output_requests_related_objects)
+        self._related_objects = ObjectReference.to_all(related_objects)
+        self._output_requests_related_objects = ObjectReference.to_all(output_requests_related_objects)
         self._extra_data = dict(extra_data or {})
 
     def __enter__(self) -> None:
@@ -144,10 +144,6 @@ class _ScopedGenerator(Generator[Any, Any, Any]):
             self._generator.close()
 
 
-def _references(objects: Iterable[Model]) -> tuple[ObjectReference, ...]:
-    return tuple(dict.fromkeys(ObjectReference.to(instance) for instance in objects))
-
-
 @overload
 def log_with_data(
     related_objects: Iterable[Model] | None = None,
@@ -174,8 +170,8 @@ def log_with_data(
     function = related_objects if callable(related_objects) else None
     scope = LogWithData(
         slug=slug,
-        related_objects=() if function is not None else related_objects or (),
-        output_requests_related_objects=output_requests_related_objects or (),
+        related_objects=None if function is not None else related_objects,
+        output_requests_related_objects=output_requests_related_objects,
         extra_data=extra_data,
     )
     return scope if function is None else scope(function)

@@ -290,6 +290,8 @@ def test_a_related_object_that_is_not_saved_is_an_error_before_anything_is_sent(
             call(f"{remote.address}/echo", related_objects=[Group(name="unsaved")])
     with pytest.raises(TypeError, match="instance of a Django model"):
         requests.get(f"{remote.address}/echo", related_objects=["text"])
+    with pytest.raises(TypeError, match=r"write \[group\] for one"):
+        requests.get(f"{remote.address}/echo", related_objects=Group(pk=7))
     assert (len(remote.seen), logs.output_request) == (before, [])
 
 

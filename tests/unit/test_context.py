@@ -134,6 +134,8 @@ def test_a_related_object_that_is_not_saved_is_an_error_that_names_it(name: str)
     arguments: dict[str, Any] = {name: [Group(name="unsaved")]}
     with pytest.raises(ValueError, match=r"Group: unsaved.*save it before"):
         log_with_data(**arguments)
+    with pytest.raises(TypeError, match=r"write \[group\] for one"):
+        log_with_data(**{name: Group(pk=7)})
 
 
 def parents(work: Callable[[InputRequestRecord], Any]) -> None:

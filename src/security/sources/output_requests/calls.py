@@ -13,7 +13,7 @@ from django.db.models import Model
 from security.records import Entry, Record
 from security.references import ObjectReference
 
-from .exchange import OutputExchange, references_to
+from .exchange import OutputExchange
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Calling:
 
     def _tell(self, slug: str | None, related_objects: Iterable[Model] | None) -> None:
         self.slug = slug
-        self.references = references_to(related_objects)
+        self.references = ObjectReference.to_all(related_objects)
 
     @contextmanager
     def _calling(self, slug: str | None = None, related_objects: Iterable[Model] | None = None) -> Iterator[Call]:
@@ -64,7 +64,7 @@ class Calling:
 
         Raises `ValueError` for a related object that is not saved.
         """
-        references = references_to(related_objects) or self.references
+        references = ObjectReference.to_all(related_objects) or self.references
         call = current_call(self)
         if call is not None:
             yield call

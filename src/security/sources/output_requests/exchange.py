@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 from urllib.parse import SplitResult, urlsplit
-
-from django.db.models import Model
 
 from security.body import Beginning, Body, capture_bound
 from security.config import settings
@@ -30,14 +28,6 @@ logger = logging.getLogger("security")
 
 P = ParamSpec("P")
 Headers = Mapping[str, str | list[str]]
-
-
-def references_to(objects: Iterable[Model] | None) -> tuple[ObjectReference, ...]:
-    """Refer to the related objects of a call.
-
-    Raises `ValueError` for one that is not saved, and `TypeError` for what is no model instance.
-    """
-    return tuple(dict.fromkeys(ObjectReference.to(instance) for instance in objects or ()))
 
 
 def _step(

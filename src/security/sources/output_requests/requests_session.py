@@ -21,9 +21,10 @@ except ImportError as error:
     ) from error
 
 from security.delivery import deliver
+from security.references import ObjectReference
 
 from .calls import Call, Calling, current_call
-from .exchange import OutputExchange, references_to
+from .exchange import OutputExchange
 from .requests_bodies import watch_response_body, watched_request_body
 
 _attempt: Final[ContextVar[_Attempt | None]] = ContextVar("security_requests_attempt", default=None)
@@ -48,7 +49,7 @@ class Session(Calling, requests.Session):
         related_objects: Iterable[Model] | None = None,
     ) -> Session:
         """Give a session that shares all that `session` has; one that records already is itself if nothing is said."""
-        references = references_to(related_objects)
+        references = ObjectReference.to_all(related_objects)
         if isinstance(session, cls) and slug is None and not references:
             return session
         recording = cls(slug=slug)
