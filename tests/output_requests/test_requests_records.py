@@ -111,6 +111,25 @@ def test_each_retry_is_a_record_and_a_child_of_the_first(remote: Remote, logs: C
     assert isinstance(retry, Retry)
 
 
+def test_the_last_try_has_its_answer_and_its_error(remote: Remote, logs: CapturedLogs) -> None:
+    with requests.Session() as session:
+        retry = Retry(total=1, backoff_factor=0, status_forcelist=[503])
+        session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retry))
+        with pytest.raises(plain.exceptions.RetryError):
+            session.get(f"{remote.address}/flaky?name=last&failures=9")
+    assert [entry.response_code for entry in logs.output_request] == [503, 503]
+    assert "too many 503 error responses" in logs.output_request[1].error_message
+
+
+def test_a_try_that_failed_has_its_error(logs: CapturedLogs) -> None:
+    with requests.Session() as session:
+        session.mount("http://", requests.adapters.HTTPAdapter(max_retries=Retry(total=2, backoff_factor=0)))
+        with pytest.raises(plain.ConnectionError):
+            session.get("http://no-such-host.invalid/")
+    assert [entry.state for entry in logs.output_request] == [RequestLogState.ERROR] * 3
+    assert all("NameResolutionError" in entry.error_message for entry in logs.output_request)
+
+
 def test_each_step_of_digest_authentication_is_a_record(remote: Remote, logs: CapturedLogs) -> None:
     requests.get(f"{remote.address}/digest", auth=HTTPDigestAuth("user", "pass"))
     assert [entry.response_code for entry in logs.output_request] == [401, 200]

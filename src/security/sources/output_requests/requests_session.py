@@ -138,13 +138,18 @@ class _Attempt:
 
     def retry(self, response: Any, error: BaseException | None) -> None:
         """Complete the record of a try that failed, and begin that of the next one."""
+        self.note_answer(response)
         if response is not None:
-            self.exchange.answered(response.status, dict(response.headers))
             deliver(self.exchange.finish())
         elif error is not None:
             deliver(self.exchange.fail(error))
         self.restore()
         self.exchange = self._begin()
+
+    def note_answer(self, response: Any) -> None:
+        """Note the head of a response that the library does not hand on."""
+        if response is not None:
+            self.exchange.answered(response.status, dict(response.headers))
 
     def restore(self) -> None:
         """Give the request back as it was."""
@@ -189,8 +194,13 @@ class _WatchedRetry(Retry):
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        following = super().increment(method, url, response, error, *args, **kwargs)
         attempt = _attempt.get()
+        try:
+            following = super().increment(method, url, response, error, *args, **kwargs)
+        except Exception:
+            if attempt is not None:
+                attempt.note_answer(response)
+            raise
         if attempt is not None:
             attempt.retry(response, error)
         return following
