@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from threading import Thread
@@ -26,6 +28,7 @@ from security.decorators import log_exempt, log_with_data
 from security.delivery import deliver, lost_entries, waiting
 from security.enums import Event, RequestLogState
 from security.records import CommandRecord, OutputRequestRecord
+from tests import databases
 from tests.acceptance.servers import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -398,6 +401,24 @@ def test_beyond_the_bound_servers_with_many_writers_keep_the_logs_of_a_rollback(
         rolled_back(lambda: call("a"))
     # SQLite has one writer, and that is the site.
     assert paths() == ([] if connection.vendor == "sqlite" else ["/a"])
+
+
+SCRIPT = """
+import django
+django.setup()
+from django.db import transaction
+from tests.backends.test_transactions import call
+with transaction.atomic():
+    call("a")
+    raise SystemExit(3)
+"""
+
+
+def test_a_process_that_ends_with_a_rollback_writes_what_it_leaves_behind() -> None:
+    environment = databases.environment_of_child(connection) | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
+    connection.close()
+    process = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, check=False)
+    assert (process.returncode, paths()) == (3, ["/a"])
 
 
 # Where nothing waits
