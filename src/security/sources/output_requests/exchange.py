@@ -7,7 +7,6 @@ goes on.
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
@@ -21,6 +20,7 @@ from security.queries import parse_queries
 from security.recording import begin, complete
 from security.records import Entry, OutputRequestRecord, Record
 from security.references import ObjectReference
+from security.tracebacks import traceback_of
 
 from .line import write_line
 
@@ -113,7 +113,7 @@ class OutputExchange:
         if self.has_ended:
             return []
         self._note_bodies()
-        message = self._without_secrets("".join(traceback.TracebackException.from_exception(error, limit=-50).format()))
+        message = self._without_secrets(traceback_of(error))
         return self._ended(complete(self.record, Event.ERROR, error_message=message))
 
     def _ended(self, entries: list[Entry]) -> list[Entry]:
