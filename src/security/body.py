@@ -49,6 +49,36 @@ def capture_bound(limit: int | None) -> int | None:
     return None if limit is None else max(_LEAST_CAPTURE, 4 * limit)
 
 
+class Beginning:
+    """The first bytes of what passes by; `bound` is how many are kept at most, None is all of them."""
+
+    __slots__ = ("_kept", "_room")
+
+    def __init__(self, bound: int | None) -> None:
+        self._kept = bytearray()
+        self._room = bound
+
+    @property
+    def room(self) -> int | None:
+        """How many bytes more are kept; None is all of them."""
+        return self._room
+
+    @property
+    def is_full(self) -> bool:
+        return self._room == 0
+
+    def add(self, chunk: bytes | memoryview) -> None:
+        if self._room is None:
+            self._kept += chunk
+        elif self._room > 0:
+            part = chunk[: self._room]
+            self._kept += part
+            self._room -= len(part)
+
+    def __bytes__(self) -> bytes:
+        return bytes(self._kept)
+
+
 @dataclass(frozen=True, slots=True)
 class MediaType:
     """A Content-Type header (RFC 9110, 8.3), read leniently."""

@@ -144,6 +144,8 @@ class Settings:
     # The version of the site that wrote a record, for example a commit.
     RELEASE = Setting[str | None](None, TEXT.or_none())
     LOG_OUTPUT_REQUESTS = Setting[bool](True, FLAG)
+    # Keeps the `traceparent` of a request, and passes it on to those that the site sends (W3C Trace Context).
+    TRACE_CONTEXT = Setting[bool](False, FLAG)
     COMMAND_LOG_EXCLUDED_COMMANDS = Setting[Collection[str]](
         (
             "runserver",

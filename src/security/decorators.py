@@ -1,5 +1,6 @@
-"""Decorators of views (published section "View decorators"); each works bare and called with `()`."""
+"""Decorators of views (published section "View decorators") and of anything else; each works bare and called."""
 
+from security.log_data import log_with_data
 from security.sources.input_requests.view_options import (
     HIDE_REQUEST_BODY,
     LOG_EXEMPT,
@@ -17,11 +18,16 @@ log_exempt = ViewMark(LOG_EXEMPT)
 log_exempt_all = ViewClassMark(LOG_EXEMPT)
 """Keep all requests to a view class out of the log."""
 
+atomic_log = log_with_data
+"""The documentation's other name of `log_with_data`."""
+
 __all__ = [
+    "atomic_log",
     "hide_request_body",
     "hide_request_body_all",
     "log_exempt",
     "log_exempt_all",
+    "log_with_data",
     "throttling",
     "throttling_all",
     "throttling_exempt",

@@ -10,21 +10,52 @@ from datetime import timedelta
 from enum import IntEnum
 from time import perf_counter
 from types import MappingProxyType
+from typing import Any
 
-from security.context import parent_of
-from security.enums import Event
+from security.context import open_scopes, parent_of
+from security.enums import Event, LoggerName
 from security.fields import StoredAs
 from security.records import FIELDS, SETTLED_FIELDS, TRANSITIONS, Entry, Record
+from security.traces import Traceparent
 
 logger = logging.getLogger("security")
 
 
 def begin(record: Record) -> list[Entry]:
-    """Begin a record: its parent is the record that is open around it."""
+    """Begin a record: its parent is the record that is open around it, and the open scopes give it their data."""
+    _join_scopes(record)
+    parent = parent_of(record)
     if record.parent_log is None:
-        parent = parent_of(record)
         record.parent_log = None if parent is None else parent.reference
+    if parent is not None and parent.traceparent is not None and record.traceparent is None:
+        _join_trace(record, parent)
     return make_entry(record, Event.STARTED)
+
+
+def _join_scopes(record: Record) -> None:
+    """Join what the open scopes say: what the record says itself goes before, and an inner scope before an outer."""
+    extra_data: dict[str, Any] = {}
+    slug: str | None = None
+    references = list(record.related_objects)
+    for scope in open_scopes():
+        slug = scope.slug if scope.slug is not None else slug
+        extra_data.update(scope.extra_data)
+        references += scope.related_objects
+        if record.kind is LoggerName.OUTPUT_REQUEST:
+            references += scope.output_requests_related_objects
+    if record.slug is None:
+        record.slug = slug
+    if extra_data:
+        record.extra_data = {**extra_data, **record.extra_data}
+    if references:
+        record.related_objects = tuple(dict.fromkeys(references))
+
+
+def _join_trace(record: Record, parent: Record) -> None:
+    traceparent = Traceparent.read(parent.traceparent)
+    if traceparent is not None:
+        record.traceparent = str(traceparent.of_child(record.id))
+        record.tracestate = parent.tracestate
 
 
 def complete(

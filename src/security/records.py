@@ -44,6 +44,8 @@ class Record:
     release: str | None = stored(Name(100), default_factory=lambda: settings.RELEASE, settled=True)
     parent_log: str | None = stored(Name(100), settled=True)
     """The record during which this one began, as 'kind|id'."""
+    traceparent: str | None = stored(Name(55), settled=True)
+    """The trace that the record belongs to (W3C Trace Context); that of an input request is as the client sent it."""
     slug: str | None = stored(Name(255))
     related_objects: tuple[ObjectReference, ...] = stored(Plain(), default=())
     extra_data: dict[str, Any] = stored(Data(100_000), default_factory=dict)
@@ -60,6 +62,10 @@ class Record:
     is_recorded: bool = True
     """Whether the record is stored at all; a view may be exempt from logging."""
     began: float = field(default_factory=perf_counter)
+    tracestate: str | None = None
+    """What other vendors said of the trace; it is passed on, and not stored."""
+    waiting: object = None
+    """What delivery keeps back until the record is complete."""
 
     @property
     def reference(self) -> str:

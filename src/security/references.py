@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.db import router
@@ -36,3 +37,13 @@ class ObjectReference(NamedTuple):
         # A proxy is its concrete model under another name.
         model = instance._meta.concrete_model or type(instance)
         return cls(database, model._meta.label_lower, text)
+
+    @classmethod
+    def to_all(cls, instances: Iterable[Model] | None) -> tuple[ObjectReference, ...]:
+        """Refer to saved objects, to each once.
+
+        Raises `TypeError` for what is no list of model instances and `ValueError` for one without a primary key.
+        """
+        if isinstance(instances, Model):
+            raise TypeError(f"Related objects are a list or tuple: write [{type(instances).__name__.lower()}] for one.")
+        return tuple(dict.fromkeys(cls.to(instance) for instance in instances or ()))

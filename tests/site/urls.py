@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.urls import path
 
-from . import throttling_views, views
+from . import output_views, throttling_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -33,4 +33,5 @@ urlpatterns = [
     path("exempt-child/", views.ExemptChild.as_view(), name="exempt-child"),
     path("admin/", admin.site.urls),
     *throttling_views.urlpatterns,
+    *output_views.urlpatterns,
 ]

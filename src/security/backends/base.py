@@ -6,7 +6,7 @@ A backend of a third party is a Django app whose AppConfig extends `SecurityBack
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -34,6 +34,34 @@ class Writer(ABC):
         Raises `EntriesRefusedError` when some were refused and all others are stored; any other error means that the
         store cannot be reached, and that none of them is.
         """
+
+
+class TransactionalWriter(Writer):
+    """Stores entries where the site can have a transaction open, whose rollback would take them with it."""
+
+    @abstractmethod
+    def shares_fate(self, entries: Sequence[Entry]) -> bool:
+        """Tell whether a write of `entries` by this thread would now be part of a transaction of the site."""
+
+    @abstractmethod
+    def is_connected(self) -> bool:
+        """Tell whether this thread has a connection open, which the site closes again."""
+
+    @abstractmethod
+    def is_in_test(self) -> bool:
+        """Tell whether all that this thread writes is undone at the end of a test, so that nothing may be put off."""
+
+    @abstractmethod
+    def on_commit(self, action: Callable[[], None]) -> None:
+        """Have `action` called when the open transaction is committed, and dropped when it is rolled back."""
+
+    @abstractmethod
+    def write_apart(self, entries: Sequence[Entry]) -> None:
+        """Do as `write`, in a thread of the library, and leave no connection open behind it."""
+
+    @abstractmethod
+    def allows_concurrent_writes(self) -> bool:
+        """Tell whether `write_apart` gets through while the site's transaction is open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,9 +38,10 @@ def get_count_input_requests(
     return reader().count_input_requests(wanted)
 
 
-def get_logs_related_with_object(logger_name: LoggerName | str, related_object: Model) -> list[Any]:
+def get_logs_related_with_object(logger_name: LoggerName | str, related_object: Model | ObjectReference) -> list[Any]:
     """Give the logs of one kind that are related with a saved object, the newest first.
 
+    An object that was deleted no longer has its key; `ObjectReference("default", "shop.order", "7")` stands for it.
     Raises `ValueError` for an unknown kind or an object that was not saved.
     """
     try:
@@ -48,4 +49,6 @@ def get_logs_related_with_object(logger_name: LoggerName | str, related_object: 
     except ValueError:
         kinds = ", ".join(repr(str(name)) for name in LoggerName)
         raise ValueError(f"There is no kind of log named {logger_name!r}; the kinds are {kinds}.") from None
-    return reader().logs_related_with(kind, ObjectReference.to(related_object))
+    if not isinstance(related_object, ObjectReference):
+        related_object = ObjectReference.to(related_object)
+    return reader().logs_related_with(kind, related_object)

@@ -3,42 +3,83 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from time import perf_counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
-from security.backends.base import EntriesRefusedError, Writer
+from security.backends.base import TransactionalWriter, Writer
 from security.backends.registry import writers
-from security.config import settings
-from security.delivery.health import health_of
-from security.delivery.threads import arun_blocking, run_blocking
+from security.context import Scope, is_bound
+from security.delivery import waiting
+from security.delivery.leftovers import leave_behind
+from security.delivery.threads import arun_blocking, is_in_event_loop, run_apart, run_blocking
+from security.delivery.writing import Batch, write_all, write_all_apart
 from security.records import Entry
 
 logger = logging.getLogger("security")
 
+_Targets = Sequence[tuple[str, Writer]]
+
 
 def deliver(entries: Sequence[Entry]) -> None:
-    """Write entries to every selected backend; what one backend does hurts neither the caller nor the others."""
+    """Write entries to every selected backend; what one backend does hurts neither the caller nor the others.
+
+    Entries that an open transaction of the site could take with it wait for the end of their outermost scope.
+    """
     if not entries:
         return
-    instant, blocking = _split()
-    _write_all(instant, entries)
-    if blocking:
-        run_blocking(_write_all, blocking, entries)
+    blocking = _write_instantly(entries)
+    if not blocking:
+        return
+    if is_in_event_loop():
+        new = [Batch(name, writer, entries) for name, writer in blocking]
+        _write_from_event_loop(_joined([*waiting.ended_with(entries), *new]))
+        return
+    due = _due(blocking, entries)
+    if due:
+        run_blocking(write_all, due)
 
 
 async def adeliver(entries: Sequence[Entry]) -> None:
     """Do as `deliver`, without blocking the event loop."""
     if not entries:
         return
-    instant, blocking = _split()
-    _write_all(instant, entries)
+    blocking = _write_instantly(entries)
     if blocking:
-        await arun_blocking(_write_all, blocking, entries)
+        await arun_blocking(_write_due, blocking, entries)
 
 
-def _split() -> tuple[list[tuple[str, Writer]], list[tuple[str, Writer]]]:
-    """Tell the writers that only work in memory from those that wait for another process."""
-    instant: list[tuple[str, Writer]] = []
+def deliver_later(make: Callable[[], Sequence[Entry]]) -> None:
+    """Have entries made and written soon, by a thread of the library; may be called in a finalizer.
+
+    Needs `expect_leftovers` to have been called before.
+    """
+    if any(isinstance(writer, TransactionalWriter) and writer.is_in_test() for _, writer in writers()):
+        deliver(make())
+    else:
+        leave_behind(partial(_deliver_apart, make))
+
+
+def flush(scope: Scope) -> None:
+    """Write what waited for the end of a scope."""
+    batches = waiting.close(scope)
+    if is_in_event_loop():
+        _write_from_event_loop(batches)
+    else:
+        due = _ripe(batches)
+        if due:
+            run_blocking(write_all, due)
+
+
+async def aflush(scope: Scope) -> None:
+    """Do as `flush`, without blocking the event loop."""
+    batches = waiting.close(scope)
+    if batches:
+        await arun_blocking(_write_ripe, batches)
+
+
+def _write_instantly(entries: Sequence[Entry]) -> list[tuple[str, Writer]]:
+    """Write to the backends that only work in memory; give those that wait for another process."""
+    instant: list[Batch] = []
     blocking: list[tuple[str, Writer]] = []
     try:
         found = writers()
@@ -46,29 +87,72 @@ def _split() -> tuple[list[tuple[str, Writer]], list[tuple[str, Writer]]]:
         logger.exception("The backends could not be found; the site goes on without its log.")
         found = []
     for name, writer in found:
-        (blocking if writer.blocks else instant).append((name, writer))
-    return instant, blocking
-
-
-def _write_all(targets: Sequence[tuple[str, Writer]], entries: Sequence[Entry]) -> None:
-    for name, writer in targets:
-        _write(name, writer, entries)
-
-
-def _write(name: str, writer: Writer, entries: Sequence[Entry]) -> None:
-    health = health_of(name)
-    if health.is_paused():
-        health.note_skipped(len(entries))
-        return
-    began = perf_counter()
-    try:
-        writer.write(entries)
-    except Exception as error:  # a logger's fault is never the site's
-        if isinstance(error, EntriesRefusedError):
-            health.note_loss(len(error.causes), error.causes[0])
+        if writer.blocks:
+            blocking.append((name, writer))
         else:
-            health.note_loss(len(entries), error, seconds=perf_counter() - began)
-        if settings.RAISE_WRITER_EXCEPTIONS:
-            raise
-    else:
-        health.note_success()
+            instant.append(Batch(name, writer, entries))
+    write_all(instant)
+    return blocking
+
+
+def _due(targets: _Targets, entries: Sequence[Entry]) -> list[Batch]:
+    """Give what can be written now, with what waited for it; all else waits on."""
+    new = [Batch(name, writer, entries) for name, writer in targets]
+    due = _ripe(_joined([*waiting.ended_with(entries), *new]))
+    return _joined([*waiting.waiting_around(), *due]) if due else []
+
+
+def _ripe(batches: Iterable[Batch]) -> list[Batch]:
+    due = []
+    for batch in batches:
+        writer = batch.writer
+        if not isinstance(writer, TransactionalWriter):
+            due.append(batch)
+        elif writer.shares_fate(batch.entries):
+            waiting.hold(batch)
+        elif is_bound() and not writer.is_connected():
+            # Nobody would close the connection of a thread that the site started.
+            waiting.hold_or_write_apart(batch)
+        else:
+            due.append(batch)
+    return due
+
+
+def _joined(batches: Sequence[Batch]) -> list[Batch]:
+    """Make one batch of those for the same backend."""
+    if len(batches) < 2:
+        return list(batches)
+    joined: dict[str, Batch] = {}
+    for batch in batches:
+        known = joined.get(batch.name)
+        joined[batch.name] = (
+            batch if known is None else Batch(batch.name, batch.writer, [*known.entries, *batch.entries])
+        )
+    return list(joined.values())
+
+
+def _deliver_apart(make: Callable[[], Sequence[Entry]]) -> None:
+    entries = make()
+    if entries:
+        new = [Batch(name, writer, entries) for name, writer in _write_instantly(entries)]
+        write_all_apart(_joined([*waiting.ended_with(entries), *new]))
+
+
+def _write_due(targets: _Targets, entries: Sequence[Entry]) -> None:
+    write_all(_due(targets, entries))
+
+
+def _write_ripe(batches: Sequence[Batch]) -> None:
+    write_all(_ripe(batches))
+
+
+def _write_from_event_loop(batches: Sequence[Batch]) -> None:
+    """Write for synchronous code that blocks an event loop, where Django lets nobody use a database."""
+    others = []
+    for batch in batches:
+        if isinstance(batch.writer, TransactionalWriter):
+            waiting.hold_or_write_apart(batch)
+        else:
+            others.append(batch)
+    if others:
+        run_apart(write_all_apart, others)

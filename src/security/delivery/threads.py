@@ -43,6 +43,16 @@ async def arun_blocking(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs)
     return await asyncio.shield(asyncio.wrap_future(future))
 
 
+def run_apart(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run `work` in a thread of our own in any case, and give its result."""
+    return _pool().submit(_bound(work, *args, **kwargs)).result()
+
+
+def is_in_event_loop() -> bool:
+    """Tell whether this thread runs an event loop just now, where Django lets nobody use a database."""
+    return asyncio._get_running_loop() is not None  # noqa: SLF001 documented, and cheaper than an exception
+
+
 def _bound(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Callable[[], R]:
     """Give `work` with its arguments and the context of the caller."""
     context = copy_context()

@@ -12,6 +12,7 @@ from uuid import UUID
 from security.backends.base import Writer
 from security.enums import Event, LoggerName, RequestLogState
 from security.records import Entry
+from security.traces import Traceparent, span_id_of
 
 _CELERY: Final = logging.getLogger("security.celery")
 _LOGGERS: Final[Mapping[LoggerName, logging.Logger]] = {
@@ -65,10 +66,14 @@ class LoggingWriter(Writer):
 
 
 def _extra(entry: Entry) -> dict[str, Any]:
+    trace = Traceparent.read(entry.traceparent)
     return {
         "security_kind": str(entry.kind),
         "security_event": str(entry.event),
         "security_entry": {name: _as_json(value) for name, value in entry.values.items()},
+        # For a format such as "%(security_trace_id)s": both are empty where there is no trace.
+        "security_trace_id": "" if trace is None else trace.trace_id,
+        "security_span_id": "" if trace is None else span_id_of(entry.id),
     }
 
 

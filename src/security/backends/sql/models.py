@@ -61,6 +61,7 @@ class Log(models.Model):
     start = models.DateTimeField(_("start"))
     release = models.CharField(_("release"), max_length=100, null=True, blank=True)
     parent_log = models.CharField(_("parent log"), max_length=100, null=True, blank=True)
+    traceparent = models.CharField(_("traceparent"), max_length=55, null=True, blank=True)
     slug = models.CharField(_("slug"), max_length=255, null=True, blank=True)
     extra_data = models.JSONField(_("extra data"), default=dict, blank=True, encoder=DjangoJSONEncoder)
 

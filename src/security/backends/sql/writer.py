@@ -18,7 +18,7 @@ from django.db import (
 )
 from django.utils import timezone
 
-from security.backends.base import EntriesRefusedError, Writer
+from security.backends.base import EntriesRefusedError, TransactionalWriter
 from security.records import Entry
 
 from .models import LOG_MODELS, Log, RelatedObject
@@ -31,6 +31,7 @@ from .statements import (
     update,
     upsert,
 )
+from .transactions import is_in_transaction, is_of_test
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -44,7 +45,7 @@ _Rows = Sequence[Sequence[Any]]
 _Encode = Callable[[Any, "BaseDatabaseWrapper"], Any]
 
 
-class SQLWriter(Writer):
+class SQLWriter(TransactionalWriter):
     """Writes to the alias that the site's routers give for the logs.
 
     Outside a transaction each statement stands for itself. Inside one of the same alias, a savepoint keeps an error
@@ -67,6 +68,36 @@ class SQLWriter(Writer):
             refusals += _execute(connection, insert_new, RelatedObject, [encode(values) for values in relations])
         if refusals:
             raise EntriesRefusedError(refusals)
+
+    def shares_fate(self, entries: Sequence[Entry]) -> bool:
+        aliases = {router.db_for_write(LOG_MODELS[kind]) for kind in {entry.kind for entry in entries}}
+        return any(is_in_transaction(connections[alias]) for alias in aliases)
+
+    def is_connected(self) -> bool:
+        return _connection().connection is not None
+
+    def is_in_test(self) -> bool:
+        return is_of_test(_connection())
+
+    def on_commit(self, action: Callable[[], None]) -> None:
+        connection: Any = _connection()
+        # As `on_commit` does, but for the whole transaction: a savepoint that is rolled back drops nothing.
+        connection.run_on_commit.append((set(), action, False))
+
+    def write_apart(self, entries: Sequence[Entry]) -> None:
+        try:
+            self.write(entries)
+        finally:
+            models_of_logs: tuple[type[models.Model], ...] = (*LOG_MODELS.values(), RelatedObject)
+            for alias in {router.db_for_write(model) for model in models_of_logs}:
+                connections[alias].close()
+
+    def allows_concurrent_writes(self) -> bool:
+        return _connection().vendor != "sqlite"
+
+
+def _connection() -> BaseDatabaseWrapper:
+    return connections[router.db_for_write(RelatedObject)]
 
 
 def _rows(connection: BaseDatabaseWrapper, model: type[Log], entries: Sequence[Entry]) -> _Rows:

@@ -5,30 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from security.body import Beginning
 
-class Beginning:
-    """The first bytes of what passes by; `bound` is how many are kept at most, None is all of them."""
-
-    __slots__ = ("_kept", "_room")
-
-    def __init__(self, bound: int | None) -> None:
-        self._kept = bytearray()
-        self._room = bound
-
-    @property
-    def is_full(self) -> bool:
-        return self._room == 0
-
-    def add(self, chunk: bytes | memoryview) -> None:
-        if self._room is None:
-            self._kept += chunk
-        elif self._room > 0:
-            part = chunk[: self._room]
-            self._kept += part
-            self._room -= len(part)
-
-    def __bytes__(self) -> bytes:
-        return bytes(self._kept)
+__all__ = ["Beginning", "WatchedStream"]
 
 
 class WatchedStream:

@@ -28,6 +28,7 @@ from security.enums import Event, RequestLogState
 from security.recording import begin, complete
 from security.records import Entry, InputRequestRecord
 from security.tracebacks import traceback_of
+from security.traces import incoming
 
 from . import client, messages
 from .body_watch import Beginning, WatchedStream
@@ -115,6 +116,9 @@ class Exchange:
             self.watched_body = WatchedStream(stream, bound, messages.announced_length(request))
             vars(request)["_stream"] = self.watched_body
         record.host = messages.host_of(request)
+        if settings.TRACE_CONTEXT:
+            meta = request.META
+            record.traceparent, record.tracestate = incoming(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_TRACESTATE"))
         record.queries = messages.queries_of(request)
         record.request_headers = messages.headers_of(request)
         record.is_secure = request.is_secure()

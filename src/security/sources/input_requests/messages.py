@@ -8,21 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
-from urllib.parse import parse_qsl
+from typing import Any
 
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from security.body import Body, capture_bound, is_encoded
+from security.queries import LONGEST_QUERY, parse_queries
 
 from .body_watch import Beginning
 
 Members = dict[str, str | list[str]]
-
-# What is read of a query string, in characters; more cannot be stored.
-_LONGEST_QUERY: Final = 10_000
 
 
 def host_of(request: HttpRequest) -> str:
@@ -53,21 +50,12 @@ def _header_name(key: str) -> str | None:
 
 def queries_of(request: HttpRequest) -> Members:
     """Give the values of the query by name; the values of a name that is repeated are a list."""
-    raw = str(request.META.get("QUERY_STRING") or "")[:_LONGEST_QUERY]
+    raw = str(request.META.get("QUERY_STRING") or "")[:LONGEST_QUERY]
     if not raw:
         return {}
     # WSGI hands over bytes as latin-1 (PEP 3333); a query in UTF-8 that was not percent-encoded is that below.
     text = raw.encode("latin-1", "replace").decode("utf-8", "replace")
-    queries: Members = {}
-    for name, value in parse_qsl(text, keep_blank_values=True, errors="replace"):
-        known = queries.get(name)
-        if known is None:
-            queries[name] = value
-        elif isinstance(known, list):
-            known.append(value)
-        else:
-            queries[name] = [known, value]
-    return queries
+    return parse_queries(text)
 
 
 def response_headers_of(response: HttpResponseBase) -> Members:

@@ -1,0 +1,53 @@
+"""One attempt to write, and what becomes of its failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+from security.backends.base import EntriesRefusedError, TransactionalWriter, Writer
+from security.config import settings
+from security.delivery.health import health_of
+from security.records import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Entries for one backend."""
+
+    name: str
+    writer: Writer
+    entries: Sequence[Entry]
+
+
+def write_all(batches: Sequence[Batch]) -> None:
+    """Write to each backend; what one does hurts neither the caller nor the others."""
+    for batch in batches:
+        _write(batch, batch.writer.write)
+
+
+def write_all_apart(batches: Sequence[Batch]) -> None:
+    """Do as `write_all`, in a thread of the library, and leave no connection behind."""
+    for batch in batches:
+        writer = batch.writer
+        _write(batch, writer.write_apart if isinstance(writer, TransactionalWriter) else writer.write)
+
+
+def _write(batch: Batch, write: Callable[[Sequence[Entry]], None]) -> None:
+    health = health_of(batch.name)
+    if health.is_paused():
+        health.note_skipped(len(batch.entries))
+        return
+    began = perf_counter()
+    try:
+        write(batch.entries)
+    except Exception as error:  # a logger's fault is never the site's
+        if isinstance(error, EntriesRefusedError):
+            health.note_loss(len(error.causes), error.causes[0])
+        else:
+            health.note_loss(len(batch.entries), error, seconds=perf_counter() - began)
+        if settings.RAISE_WRITER_EXCEPTIONS:
+            raise
+    else:
+        health.note_success()

@@ -1,0 +1,1 @@
+"""The requests that the site sends to others."""
