@@ -14,6 +14,7 @@ from types import MappingProxyType
 from security.context import parent_of
 from security.enums import Event
 from security.fields import StoredAs
+from security.masking import held_rules
 from security.records import FIELDS, SETTLED_FIELDS, TRANSITIONS, Entry, Record
 
 logger = logging.getLogger("security")
@@ -47,10 +48,11 @@ def make_entry(record: Record, event: Event, *, state: IntEnum | None = None) ->
         record.state = new_state
     record.version += 1
     settled = record.settled
-    values = {
-        name: settled[name] if name in settled else _clean(record, name, how)
-        for name, how in FIELDS[record.kind].items()
-    }
+    with held_rules():
+        values = {
+            name: settled[name] if name in settled else _clean(record, name, how)
+            for name, how in FIELDS[record.kind].items()
+        }
     if not settled:
         record.settled = {name: values[name] for name in SETTLED_FIELDS[record.kind]}
     return [Entry(record.kind, event, MappingProxyType(values))]
