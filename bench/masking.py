@@ -38,7 +38,12 @@ SHAPES: dict[str, tuple[str, str, str, str]] = {
     "form: escapes of escapes": ("a=%", "25", "3Dpassword", "application/x-www-form-urlencoded"),
     "multipart: parts": ("--b\r\n", 'Content-Disposition: form-data; name="password"\r\n', "", "multipart/form-data"),
     "multipart: names": ("--b\r\nContent-Disposition: form-data", "; name=", "", "multipart/form-data"),
-    "multipart: boundaries": ('--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n', "\r\n--", "", "multipart/form-data"),
+    "multipart: boundaries": (
+        '--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n',
+        "\r\n--",
+        "",
+        "multipart/form-data",
+    ),
     "xml: marks": ("<a>", "<", "", "text/xml"),
     "xml: tags": ("<a>", "<password>", "", "text/xml"),
     "xml: comments": ("<a>", "<!--", "", "text/xml"),
@@ -127,7 +132,10 @@ def small_json() -> dict[str, str]:
     rows = [{"id": n, "name": f"lamp {n}", "price": "12.50", "in_stock": True, "tags": ["a", "b"]} for n in range(12)]
     plain = json.dumps({"items": rows, "page": 1})
     secret = json.dumps({"username": "ann", "password": "se cret", "items": rows, "api_key": "k" * 30})
-    return {"without a secret": plain[:1000].rpartition(", {")[0] + "]}", "with secrets": secret[:1000].rpartition(", {")[0] + "]}"}
+    return {
+        "without a secret": plain[:1000].rpartition(", {")[0] + "]}",
+        "with secrets": secret[:1000].rpartition(", {")[0] + "]}",
+    }
 
 
 def small_json_ms() -> dict[str, float]:

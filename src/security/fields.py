@@ -17,7 +17,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from security.body import Body, capture_bound, media_type, stored_body, without_cut_end
 from security.config import settings
-from security.masking import mask_data, mask_members, mask_path, mask_text
+from security.masking import mask_data, mask_host, mask_members, mask_path, mask_text
 from security.truncation import ELLIPSIS, fit_mapping, fit_text
 
 _METADATA_KEY: Final = "security"
@@ -99,6 +99,15 @@ class Traceback(StoredAs):
             return fit_text(first[:head], None) + ELLIPSIS + fit_text(last[-rest:], None)[-rest:]
         text = fit_text(mask_text(value), None)
         return text if len(text) <= self.max_length else text[:head] + ELLIPSIS + text[-rest:]
+
+
+class Host(Text):
+    """The host of an address, which may come with user and password."""
+
+    __slots__ = ()
+
+    def mask(self, text: str) -> str:
+        return mask_host(text)
 
 
 def _from_new_line(text: str) -> str:

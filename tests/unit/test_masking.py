@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from security.masking import mask_members, mask_text
 
-
 _MULTIPART = 'Content-Disposition: form-data; name="password"\r\n\r\n[Filtered]\r\n--x'
 
 

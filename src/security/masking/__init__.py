@@ -12,15 +12,15 @@ from typing import Any
 from .content import mask_body as _mask_structure
 from .content import mask_loose, mask_value
 from .data import mask_data as _mask_data
-from .detectors import detect
 from .hiding import Finding, Hiding
 from .members import Group, Members
 from .members import mask_members as _mask_members
 from .patterns import apply_patterns, apply_patterns_to_masked
 from .rules import current_rules, held_rules
+from .urls import mask_host as _mask_host
 from .urls import mask_path as _mask_path
 
-__all__ = ["Finding", "held_rules", "mask_body", "mask_data", "mask_members", "mask_path", "mask_text"]
+__all__ = ["Finding", "held_rules", "mask_body", "mask_data", "mask_host", "mask_members", "mask_path", "mask_text"]
 
 
 def mask_text(text: str) -> str:
@@ -38,8 +38,7 @@ def mask_body(text: str, media_type: str, findings: list[Finding] | None = None)
     if masked is not None:
         return apply_patterns_to_masked(masked, hiding)
     # Nothing says where a value ends; the patterns are taken at their word.
-    masked = detect(mask_loose(apply_patterns(text, hiding), hiding), hiding)
-    return masked
+    return mask_loose(apply_patterns(text, hiding), hiding)
 
 
 def mask_members(members: Members, group: Group) -> dict[str, str | list[str]]:
@@ -52,6 +51,12 @@ def mask_path(path: str) -> str:
     """Mask the path of an address."""
     hiding = _hiding()
     return path if hiding is None or not path else apply_patterns_to_masked(_mask_path(path, hiding), hiding)
+
+
+def mask_host(host: str) -> str:
+    """Mask the host of an address."""
+    hiding = _hiding()
+    return host if hiding is None or not host else _mask_host(host, hiding)
 
 
 def mask_data(value: Any) -> Any:

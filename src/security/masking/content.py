@@ -8,7 +8,7 @@ from . import detectors
 from .csv import mask_csv
 from .forms import mask_form
 from .hiding import Hiding
-from .json import looks_like_json, mask_json
+from .json import looks_like_json, mask_embedded_json, mask_json
 from .multipart import looks_like_multipart, mask_multipart
 from .text import mask_pairs
 from .xml import looks_like_xml, mask_xml
@@ -53,6 +53,8 @@ def mask_loose(text: str, hiding: Hiding) -> str:
     """Mask a text that keeps to no structure, or to several."""
     if "form-data" in text.lower():
         text = mask_multipart(text, hiding) or text
+    if '"' in text:
+        text = mask_embedded_json(text, hiding)
     if "<" in text:
         text = mask_xml(text, hiding) or text
     return detectors.detect(mask_pairs(text, hiding), hiding)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from collections.abc import Collection
 from typing import Final
 
 from . import detectors
@@ -21,18 +22,24 @@ _STRING_BODY: Final = r'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*
 _TOKENS: Final = re.compile(
     rf"(?:[][{{}},:\s]++|\"{_STRING_BODY}\"{_SPACE}(?=[]}}:,]|\Z)|[-+.0-9eE]++|true\b|false\b|null\b)*+"
 )
+_BEGINNING: Final = re.compile(r'[{\[][\s{\[]{0,40}+"')
+_SHORTEST_DOCUMENT: Final = 8
 _CUT_END: Final = re.compile(rf'(?:"{_STRING_BODY}(?:\\(?:u[0-9a-fA-F]{{0,3}})?)?|[a-z]{{1,4}})\Z')
 # The possessive quantifiers (*+) never step back. A string whose end is missing ends with the text.
 _STRING: Final = re.compile(rf'"((?:[^"\\]++|\\.)*+)("?)({_SPACE}:{_SPACE})?', re.DOTALL)
+_PLAIN_STRING: Final = re.compile(rf'"([^"]*+)"?({_SPACE}:)?')
 _SCALAR: Final = re.compile(r"[^][{}\",\s]++")
 _BRACKETS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[][{}]', re.DOTALL)
 _LONG_NUMBER: Final = re.compile(r"(?<![-+.0-9eE\"])[0-9]{13,19}(?![.0-9eE])")
 _NO_SECRETS: Final = frozenset(("null", "true", "false", '""'))
 _MOST_FOR_PARSER: Final = 65_536
+# A pattern is made of the secret names of a document; clients choose these.
+_MOST_NAMES_OF_PATTERN: Final = 8
+_LONGEST_NAME_OF_PATTERN: Final = 40
 # {"name": "password", "value": "..."}: a member that names what its neighbour holds.
 _NAMING: Final = frozenset(("name", "key", "field", "param", "parameter", "header", "id", "property", "variable"))
-_NAMED: Final = frozenset(("value", "val", "values", "content", "text", "data", "newvalue", "oldvalue"))
-_NAMED_MEMBER: Final = re.compile(rf'(?i)"(?:{"|".join(_NAMED)})"')
+_NAMED: Final = frozenset(("value", "val", "values", "content", "text", "data", "new_value", "newvalue"))
+_NAMED_MEMBER: Final = re.compile(rf'"(?:{"|".join(_NAMED)})"')
 # A text without any of these gives no value to a name.
 _MAY_NAME: Final = re.compile(r"[=:<{%]|--| (?:is|was) ")
 
@@ -46,10 +53,28 @@ def mask_json(text: str, hiding: Hiding) -> str | None:
 
     The value under a secret key, of whatever type, becomes a text; null, true, false and an empty text stay.
     """
+    if text.startswith("\ufeff"):
+        masked = mask_json(text.removeprefix("\ufeff"), hiding)
+        return None if masked is None else f"\ufeff{masked}"
     if not _is_json(text):
         return None
     document = _Document(text, hiding)
     return document.masked() if document.may_have_secrets() else text
+
+
+def mask_embedded_json(text: str, hiding: Hiding) -> str:
+    """Mask the JSON documents inside a text, as log lines and messages of errors have them."""
+    kept: list[str] = []
+    position = 0
+    begin = _BEGINNING.search(text)
+    while begin is not None:
+        start = begin.start()
+        end = _TOKENS.match(text, start).end()  # type: ignore[union-attr]
+        if end - start > _SHORTEST_DOCUMENT:
+            kept += (text[position:start], _Document(text[start:end], hiding).masked())
+            position = end
+        begin = _BEGINNING.search(text, max(end, begin.end()))
+    return "".join((*kept, text[position:])) if kept else text
 
 
 def _is_json(text: str) -> bool:
@@ -70,40 +95,66 @@ class _Document:
         self.kept: list[str] = []
         self.position = 0
         self.has_escapes = "\\" in text
-        self.may_detect = detectors.may_find(text, text.lower())
+        self.lowered = text.lower()
+        self.may_detect = detectors.may_find(text, self.lowered)
 
     def may_have_secrets(self) -> bool:
-        """Tell quickly whether anything has to be looked at twice; of most documents nothing has."""
-        if self.has_escapes or self.may_detect:
-            return True
-        is_secret = self.hiding.is_secret
-        return any(
-            is_secret(raw) if colon else _MAY_NAME.search(raw) is not None or is_secret(raw)
-            for raw, _, colon in _STRING.findall(self.text)
-            if raw
-        )
+        """Tell quickly whether the strings have to be looked at: those of most documents have not."""
+        has_codes = self.has_escapes or "%" in self.text or "&#" in self.text
+        return has_codes or self.may_detect or self.hiding.rules.keys.may_be_in(self.lowered)
 
     def masked(self) -> str:
-        text, is_secret = self.text, self.hiding.is_secret
-        named = self.values_of_named() if _NAMED_MEMBER.search(text) is not None else {}
-        search = _STRING.search
-        match = search(text)
-        while match is not None:
-            after = match.end()
-            raw = match[1]
+        has_named = _NAMED_MEMBER.search(self.lowered) is not None
+        if self.has_escapes or self.may_detect or has_named or self.values_may_name():
+            return self.masked_string_by_string(self.values_of_named() if has_named else {})
+        return self.masked_key_by_key()
+
+    def masked_key_by_key(self) -> str:
+        """Mask a document without escapes, in which nothing but the values of secret names can be secret."""
+        text = self.text
+        secret = [
+            name for name in {raw for raw, colon in _PLAIN_STRING.findall(text) if colon} if self.hiding.is_secret(name)
+        ]
+        if not secret:
+            return text
+        if len(secret) > _MOST_NAMES_OF_PATTERN or max(map(len, secret)) > _LONGEST_NAME_OF_PATTERN:
+            return self.masked_string_by_string(())
+        after = 0
+        for match in re.finditer(rf'"({"|".join(map(re.escape, secret))})"{_SPACE}:{_SPACE}', text):
+            # A hidden container may hold one more.
+            if match.start() >= after:
+                after = self.hide_value(match.end(), match[1])
+        return "".join((*self.kept, text[self.position :])) if self.kept else text
+
+    def masked_string_by_string(self, named: Collection[int]) -> str:
+        """Mask any document; `named` is where values begin that a neighbour gives a secret name."""
+        text, is_secret, may_detect = self.text, self.hiding.is_secret, self.may_detect
+        may_name = _MAY_NAME.search
+        after = 0
+        for match in _STRING.finditer(text):
+            raw, _, colon = match.groups()
+            if match.start() < after:
+                # Inside a container that is hidden.
+                continue
             is_escaped = self.has_escapes and "\\" in raw
-            if match[3] is not None:
+            if colon is not None:
                 key = _decoded(raw) if is_escaped else raw
-                if is_secret(key) or after in named:
-                    after = self.hide_value(after, key)
-                elif self.may_detect or is_escaped:
+                if may_detect or is_escaped:
                     self.mask_string(match, key)
-            elif raw and (self.may_detect or is_escaped or _MAY_NAME.search(raw) is not None):
+                if is_secret(key) or match.end() in named:
+                    after = self.hide_value(match.end(), key)
+            elif raw and (may_detect or is_escaped or may_name(raw) is not None):
                 self.mask_string(match, _decoded(raw) if is_escaped else raw)
-            match = search(text, after)
         if self.may_detect:
             return self.without_card_numbers()
         return "".join((*self.kept, text[self.position :])) if self.kept else text
+
+    def values_may_name(self) -> bool:
+        """Tell whether a text in the document, which has no escapes, can give a value to a name."""
+        text = self.text
+        has_signs = "=" in text or "<" in text or "%" in text or "--" in text or " is " in text or " was " in text
+        # Each name of the document has a colon behind its quote; any further colon is in a text.
+        return has_signs or text.count(":") != text.count('":') + text.count('" :')
 
     def put(self, start: int, end: int, replacement: str) -> None:
         self.kept += (self.text[self.position : start], replacement)
@@ -153,7 +204,7 @@ class _Document:
         found: dict[int, str] = {}
         objects: list[tuple[str, list[int]]] = []
         is_key_of_name = False
-        for match in re.finditer(rf'{_STRING.pattern}|[{{}}]', self.text, re.DOTALL):
+        for match in re.finditer(rf"{_STRING.pattern}|[{{}}]", self.text, re.DOTALL):
             mark = match[0]
             if mark == "{":
                 objects.append(("", []))
@@ -165,7 +216,7 @@ class _Document:
             elif objects:
                 raw = match[1]
                 if match[3] is not None:
-                    member = raw.casefold().replace("_", "")
+                    member = raw.casefold()
                     is_key_of_name = member in _NAMING
                     if member in _NAMED:
                         objects[-1][1].append(match.end())

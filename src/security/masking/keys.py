@@ -20,7 +20,19 @@ ANYWHERE: Final = (
     *("authorization code", "card number", "credit card", "card no", "cvv", "security code", "verification code"),
     *("recovery code", "backup code", "seed phrase", "recovery phrase", "one time code"),
     *("passwort", "kennwort", "contraseña", "wachtwoord", "lösenord", "adgangskode", "mot de passe", "salasana"),
-    *("jelszó", "пароль", "пароля", "密码", "密碼", "口令", "パスワード", "暗証番号", "비밀번호", "كلمة المرور", "סיסמה"),
+    *(
+        "jelszó",
+        "пароль",
+        "пароля",
+        "密码",
+        "密碼",
+        "口令",
+        "パスワード",
+        "暗証番号",
+        "비밀번호",
+        "كلمة المرور",
+        "סיסמה",
+    ),
 )
 # Words that may also end a longer one: "csrfmiddlewaretoken", but neither "tokenizer" nor "secretary".
 ENDS_OF_WORDS: Final = ("token", "secret")
@@ -122,7 +134,9 @@ class SensitiveKeys:
     def has_phrase(self, phrase: str) -> bool:
         """Tell whether the last two or three words of a text are one of the names of several words."""
         words = words_of(phrase)
-        return any("".join(words[-count:]) in _ANYWHERE | _WORDS | self._added for count in (2, 3) if count <= len(words))
+        return any(
+            "".join(words[-count:]) in _ANYWHERE | _WORDS | self._added for count in (2, 3) if count <= len(words)
+        )
 
     def _decide(self, words: list[str]) -> bool:
         joined = "".join(words)

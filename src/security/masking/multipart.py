@@ -10,7 +10,9 @@ from .hiding import Hiding
 _PART: Final = re.compile(r"(?im)^content-disposition[ \t]*:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*")
 _NAME: Final = re.compile(r"(?i)[;\s]name\*?=(?:\"((?:[^\"\\]++|\\.)*+)\"?|([^;\s]++))")
 _BLANK_LINE: Final = re.compile(r"\r?\n[ \t]*\r?\n")
-_NEXT_BOUNDARY: Final = re.compile(r"\r?\n--(?=[^\r\n])")
+# Where the boundary is not known; a key in PEM has such lines as well.
+_ANY_BOUNDARY: Final = re.compile(r"\r?\n--(?!---)(?=[^\r\n])")
+_FIRST_BOUNDARY: Final = re.compile(r"\s*--([^\r\n]{1,200})\r?\n")
 
 
 def looks_like_multipart(text: str, media_type: str) -> bool:
@@ -24,11 +26,13 @@ def mask_multipart(text: str, hiding: Hiding) -> str | None:
     header = _PART.search(text)
     if header is None:
         return None
+    first = _FIRST_BOUNDARY.match(text)
+    next_boundary = _ANY_BOUNDARY if first is None else re.compile(rf"\r?\n--{re.escape(first[1].strip())}")
     while header is not None:
         blank = _BLANK_LINE.search(text, header.end())
         if blank is None:
             break
-        boundary = _NEXT_BOUNDARY.search(text, blank.start())
+        boundary = next_boundary.search(text, blank.start())
         start = blank.end()
         end = len(text) if boundary is None else boundary.start()
         if start <= end:

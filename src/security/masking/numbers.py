@@ -8,8 +8,8 @@ from typing import Final
 
 Span = tuple[int, int]
 
-# Digits with single spaces or hyphens between them; not what is behind the point of a decimal number.
-_DIGITS: Final = re.compile(r"(?<![0-9])(?<![0-9]\.)(?<![0-9][ -])[0-9](?:[ -]?[0-9]){12,}+(?!\.[0-9])")
+# Digits with single spaces (in a form, a plus) or hyphens between them; not what is behind the point of a decimal number.
+_DIGITS: Final = re.compile(r"(?<![0-9])(?<![0-9]\.)(?<![0-9][ +-])[0-9](?:[ +-]?[0-9]){12,}+(?!\.[0-9])")
 _GROUP: Final = re.compile(r"[0-9]++")
 # The issuers' prefixes, with the lengths of their numbers.
 _CARD: Final = re.compile(
@@ -24,7 +24,8 @@ _CARD_LENGTHS: Final = range(13, 20)
 _SHORTEST_FIRST_GROUP: Final = 4
 _DOUBLED: Final = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
-_IBAN_START: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?=[ -]?[A-Za-z0-9])")
+_IBAN_START: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?=[ +-]?[A-Za-z0-9])")
+_SEPARATORS: Final = re.compile("[ +-]")
 # How many characters the numbers of a country have (the registry of ISO 13616).
 _IBAN_LENGTHS: Final = {
     country: length
@@ -51,7 +52,7 @@ _IBAN_LENGTHS: Final = {
     for country in countries.split()
 }
 _IBAN_OF_COUNTRY: Final = {
-    country: re.compile(rf"[A-Za-z]{{2}}(?:[ -]?[A-Za-z0-9]){{{length - 2}}}(?![A-Za-z0-9])")
+    country: re.compile(rf"[A-Za-z]{{2}}(?:[ +-]?[A-Za-z0-9]){{{length - 2}}}(?![A-Za-z0-9])")
     for country, length in _IBAN_LENGTHS.items()
 }
 
@@ -104,5 +105,5 @@ def ibans(text: str) -> Iterator[Span]:
 
 
 def _passes_mod_97(text: str) -> bool:
-    characters = text.replace(" ", "").replace("-", "").upper()
+    characters = _SEPARATORS.sub("", text).upper()
     return int("".join(str(int(c, 36)) for c in characters[4:] + characters[:4])) % 97 == 1

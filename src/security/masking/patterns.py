@@ -14,8 +14,15 @@ from typing import Final
 from .hiding import Hiding
 from .rules import DEFAULT_PATTERNS, compiled
 
-# A text without these, in small letters, has nothing for a default pattern.
-_DEFAULT_SIGNS: Final = ("password", "csrfmiddlewaretoken", "access_key")
+# What a text has in it, in small letters, that has something for a default pattern.
+_SIGNS: Final = {
+    r'"password"\s*:\s*"((?:\\"|[^"])*)': '"password"',
+    r"<password>([^<]*)": "<password>",
+    r"password=([^&]*)": "password=",
+    r"csrfmiddlewaretoken=([^&]*)": "csrfmiddlewaretoken=",
+    r'(?i)content-disposition: form-data; name="password"\r\n\r\n.*': "content-disposition: form-data",
+    r'"access_key": "([^"]*)': '"access_key": "',
+}
 _END_IN_STRUCTURE: Final = re.compile(r"[\"'<>\\\r\n&]|\Z")
 _QUOTES: Final = " \t\r\n\"'\\"
 # A longer name is no name of a header or a query; it is not searched, as a pattern may be slow, but hidden.
@@ -34,11 +41,10 @@ def apply_patterns_to_masked(text: str, hiding: Hiding) -> str:
 
 def _apply(text: str, hiding: Hiding, *, is_masked: bool) -> str:
     folded = text.casefold()
-    may_have_default = any(sign in folded for sign in _DEFAULT_SIGNS)
     for pattern in hiding.rules.body:
-        is_default = pattern in DEFAULT_PATTERNS
-        if may_have_default or not is_default:
-            text = _replace(compiled(pattern), text, hiding, is_confined=is_default and is_masked)
+        if _SIGNS.get(pattern, "") in folded:
+            is_confined = is_masked and pattern in DEFAULT_PATTERNS
+            text = _replace(compiled(pattern), text, hiding, is_confined=is_confined)
     return text
 
 

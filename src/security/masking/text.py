@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import unquote_plus
 
 from .hiding import Hiding
+from .urls import mask_urls_in_text
 
 # The look behind keeps a search from beginning in the middle of a word, and so the work linear.
 _PAIR: Final = re.compile(
-    r"(?<![\w%.\-$@\[\]+])(?P<key>[\w%.\-$@\[\]+]++)(?:(?P<close>\\*+[\"']\]?)\s{0,40}+|[ \t]{0,8}+)"
+    r"(?<![\w%.\-$@\[\]+])(?P<key>(?:[\w%.\-$@\[\]+]++|\\++u[0-9a-fA-F]{4})++)(?:(?P<close>\\*+[\"']\]?)\s{0,40}+|[ \t]{0,8}+)"
     r"(?P<mark>=>|:=|={1,2}|:)(?(close)\s{0,40}+|[ \t]{0,8}+)"
 )
 _OPENED: Final = re.compile(r"[bBuUrRfF]{0,2}(\\*+)([\"'])")
@@ -26,28 +27,63 @@ _BRACKETS: Final = re.compile(r"\"(?:[^\"\\]++|\\.)*+\"?|'(?:[^'\\]++|\\.)*+'?|[
 _CLOSERS: Final = ",;)]}."
 _NO_SECRETS: Final = frozenset(("none", "null", "true", "false", "undefined", "nil"))
 # Source code, as a traceback quotes it, has no secret where it calls something or reads an attribute.
-_CODE: Final = re.compile(r"(?:[a-z_]+(?:\.[a-z_]+)*[(\[][\w.\"'(),=\[\] ]*|(?:self|cls|settings|request|os)\.[\w.]+)[)\]]?,?$")
-_SCHEME: Final = re.compile(r"(?i)(?:bearer|basic|digest|token|negotiate|apikey|api-key|hawk|ntlm|aws4-hmac-sha256)[ \t]+")
+_CODE: Final = re.compile(
+    r"(?:[a-z_]+(?:\.[a-z_]+)*[(\[][\w.\"'(),=\[\] ]*|(?:self|cls|settings|request|os)\.[\w.]+)[)\]]?,?$"
+)
+_SCHEME: Final = re.compile(
+    r"(?i)(?:bearer|basic|digest|token|negotiate|apikey|api-key|hawk|ntlm|aws4-hmac-sha256)[ \t]+"
+)
 _WORDS_BEFORE: Final = 40
 _LINE_START: Final = re.compile(r"[ \t>*#$\-]*\Z")
 # Where a name of several words can end.
 _LAST_WORDS: Final = frozenset(("key", "number", "code", "no", "word", "id", "phrase", "token", "pass"))
 
+_ESCAPE: Final = re.compile(r"\\++u([0-9a-fA-F]{4})")
+# Letters, numbers and most signs need no escape: who writes one hides something.
+_NEEDLESS_ESCAPE: Final = re.compile(r"\\++u00(2[013-9a-fA-F]|[3467][0-9a-fA-F]|5[0-9abd-fA-F])")
 _OPTION: Final = re.compile(r"(?<![\w\-])(--?[A-Za-z][\w\-]*+)(?:\\*+[\"']?,?[ \t]++|\\*+[\"'],[ \t]*+)(?=[^\s\-])")
-_USER_OPTION: Final = re.compile(r"(?<![\w\-])(?:-u|--user|--proxy-user)(?:\\*+[\"']?,?[ \t]++|=)\\*+[\"']?([^\s\"':]{1,128}:[^\s\"']++)")
-_SAID: Final = re.compile(r"(?i)\b(?:password|passphrase|passcode|pin|secret|token|otp)\s{1,3}(?:is|was|=)?\s{0,3}([^\s\"'<>,]{4,})")
+_SAID: Final = re.compile(
+    r"(?i)\b(?:password|passphrase|passcode|pin|secret|token|otp)\s{1,3}(?:is|was|=)?\s{0,3}([^\s\"'<>,]{4,})"
+)
 _ENCODED_TOKEN: Final = re.compile(r"[^\s\"'<>]++")
-_ENCODED_SIGN: Final = re.compile(r"%(?:25)*(?:3[adAD]|22|7[bB])")
+_ENCODED_SIGN: Final = re.compile(r"%[0-7][0-9a-fA-F]")
+# A text as source code and repr() write it, with escapes in it.
+_QUOTED: Final = re.compile(r"\"((?:[^\"\\\r\n]++|\\.)*+)\"|'((?:[^'\\\r\n]++|\\.)*+)'")
+_QUOTED_ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_LETTERS_OF_ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t"}
+_WRITTEN_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _HTTP_HEADERS: Final = frozenset(("authorization", "proxy-authorization", "cookie", "set-cookie", "x-authorization"))
 
 
 def mask_pairs(text: str, hiding: Hiding) -> str:
     """Hide the values that a text gives to secret names."""
-    text = _mask_encoded(text, hiding)
+    if "\\u" in text:
+        text = _NEEDLESS_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
+    if "\\" in text:
+        text = _QUOTED.sub(lambda quoted: _masked_quoted(quoted, hiding), text)
+    text = mask_urls_in_text(_mask_encoded(text, hiding), hiding)
     text = _mask_assignments(text, hiding)
     if "-" in text:
         text = _mask_options(text, hiding)
     return _mask_said(text, hiding)
+
+
+def _masked_quoted(quoted: re.Match[str], hiding: Hiding) -> str:
+    """Mask what a text quotes with escapes, as a document of its own."""
+    written = quoted[quoted.lastindex or 0]
+    if "\\" not in written:
+        return quoted[0]
+    text = _QUOTED_ESCAPE.sub(_meaning_of_escape, written)
+    masked = hiding.inner(text)
+    if masked == text:
+        return quoted[0]
+    quote = quoted[0][0]
+    return quote + masked.translate(_WRITTEN_ESCAPES).replace(quote, f"\\{quote}") + quote
+
+
+def _meaning_of_escape(escape: re.Match[str]) -> str:
+    code = escape[1] or escape[2]
+    return chr(int(code, 16)) if code else _LETTERS_OF_ESCAPES.get(escape[3], escape[3])
 
 
 def _mask_encoded(text: str, hiding: Hiding) -> str:
@@ -59,7 +95,7 @@ def _mask_encoded(text: str, hiding: Hiding) -> str:
         token = match[0]
         if "%" not in token:
             return token
-        decoded = unquote(token)
+        decoded = unquote_plus(token)
         safe = token if decoded == token else hiding.inner(decoded)
         return token if safe == decoded else safe
 
@@ -88,6 +124,11 @@ def _mask_assignments(text: str, hiding: Hiding) -> str:
 
 def _is_secret(match: re.Match[str], text: str, hiding: Hiding) -> bool:
     key = match["key"]
+    if text[match.start() - 1 : match.start()] == "\\" and key[0] in "nrt":
+        # A line feed, as a quoted text writes it.
+        key = key[1:]
+    if "\\" in key:
+        key = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), key)
     if "%" in key or "+" in key:
         key = unquote_plus(key)
     if hiding.is_secret(key):
@@ -202,33 +243,17 @@ def _mask_options(text: str, hiding: Hiding) -> str:
         if start < end:
             kept += (text[position:start], hiding.hide(f"option {match[1]}", text[start:end]))
             position = end
-    text = "".join((*kept, text[position:])) if kept else text
-    if "-u" not in text:
-        return text
-    return _replace_first_groups(_USER_OPTION, text, hiding, "option -u")
+    return "".join((*kept, text[position:])) if kept else text
 
 
 def _mask_said(text: str, hiding: Hiding) -> str:
-    """Hide "the password is x" where x has a number or a sign in it, as no word of the language has."""
-
-    def is_word(value: str) -> bool:
-        return value.rstrip(".:;!?)]}").replace("-", "").replace("_", "").isalpha() or not any(map(str.isalnum, value))
-
-    return _replace_first_groups(_SAID, text, hiding, "text", is_word)
-
-
-def _replace_first_groups(
-    pattern: re.Pattern[str], text: str, hiding: Hiding, rule: str, is_innocent: object = None
-) -> str:
+    """Hide "the password is x" where x has a digit in it, as no word of the language has."""
     kept: list[str] = []
     position = 0
-    for match in pattern.finditer(text):
+    for match in _SAID.finditer(text):
         start, end = match.span(1)
         value = match[1]
-        if hiding.replacement and hiding.replacement in value:
-            continue
-        if callable(is_innocent) and (is_innocent(value) or not any(map(str.isdigit, value))):
-            continue
-        kept += (text[position:start], hiding.hide(rule, value))
-        position = end
+        if any(map(str.isdigit, value)) and (not hiding.replacement or hiding.replacement not in value):
+            kept += (text[position:start], hiding.hide("text", value))
+            position = end
     return "".join((*kept, text[position:])) if kept else text

@@ -19,7 +19,9 @@ _END_TAG: Final = re.compile(r"</([^\s>]*+)[^<>]*+(>|\Z|(?=<))")
 _ATTRIBUTE: Final = re.compile(r"([^\s=\"'<>/]++)(\s*+=\s*+)(?:\"([^\"]*+)\"?|'([^']*+)'?|([^\s\"'<>]++))")
 _LITERAL: Final = re.compile(r"\"([^\"]*+)\"|'([^']*+)'")
 # Of HTML: they have no end tag.
-_EMPTY: Final = frozenset(("input", "meta", "br", "img", "link", "hr", "area", "base", "col", "embed", "source", "track"))
+_EMPTY: Final = frozenset(
+    ("input", "meta", "br", "img", "link", "hr", "area", "base", "col", "embed", "source", "track")
+)
 # Attributes that name what the element holds, and those that then hold it.
 _NAMING: Final = frozenset(("name", "key", "type", "property", "itemprop", "http-equiv", "field", "param", "header"))
 _HOLDING: Final = frozenset(("value", "content", "data-value", "v", "val", "default", "text"))
