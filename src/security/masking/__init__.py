@@ -12,7 +12,8 @@ from typing import Any
 from .content import mask_body as _mask_structure
 from .content import mask_loose, mask_value
 from .data import mask_data as _mask_data
-from .hiding import Finding, Hiding
+from .hiding import Finding, Hiding, settled
+from .json import looks_like_json
 from .members import Group, Members
 from .members import mask_members as _mask_members
 from .patterns import apply_patterns, apply_patterns_to_masked
@@ -26,7 +27,9 @@ __all__ = ["Finding", "held_rules", "mask_body", "mask_data", "mask_host", "mask
 def mask_text(text: str) -> str:
     """Mask a text of any kind: an error message, the input or output of a command."""
     hiding = _hiding()
-    return text if hiding is None or not text else _mask_text(text, hiding)
+    if hiding is None or not text:
+        return text
+    return settled(text, lambda text: apply_patterns_to_masked(mask_value(text, hiding), hiding))
 
 
 def mask_body(text: str, media_type: str, findings: list[Finding] | None = None) -> str:
@@ -34,11 +37,10 @@ def mask_body(text: str, media_type: str, findings: list[Finding] | None = None)
     hiding = _hiding(findings)
     if hiding is None or not text:
         return text
-    masked = _mask_structure(text, media_type, hiding)
-    if masked is not None:
-        return apply_patterns_to_masked(masked, hiding)
-    # Nothing says where a value ends; the patterns are taken at their word.
-    return mask_loose(apply_patterns(text, hiding), hiding)
+    if looks_like_json(text):
+        # What is inside its strings is settled; the marks around them hide nothing.
+        return _mask_body(text, media_type, hiding)
+    return settled(text, lambda text: _mask_body(text, media_type, hiding))
 
 
 def mask_members(members: Members, group: Group) -> dict[str, str | list[str]]:
@@ -50,7 +52,9 @@ def mask_members(members: Members, group: Group) -> dict[str, str | list[str]]:
 def mask_path(path: str) -> str:
     """Mask the path of an address."""
     hiding = _hiding()
-    return path if hiding is None or not path else apply_patterns_to_masked(_mask_path(path, hiding), hiding)
+    if hiding is None or not path:
+        return path
+    return settled(path, lambda path: apply_patterns_to_masked(_mask_path(path, hiding), hiding))
 
 
 def mask_host(host: str) -> str:
@@ -74,5 +78,9 @@ def _mask_inner(text: str, hiding: Hiding) -> str:
     return mask_value(text, hiding)
 
 
-def _mask_text(text: str, hiding: Hiding) -> str:
-    return apply_patterns_to_masked(mask_value(text, hiding), hiding)
+def _mask_body(text: str, media_type: str, hiding: Hiding) -> str:
+    masked = _mask_structure(text, media_type, hiding)
+    if masked is not None:
+        return apply_patterns_to_masked(masked, hiding)
+    # Nothing says where a value ends; the patterns are taken at their word.
+    return mask_loose(apply_patterns(text, hiding), hiding)

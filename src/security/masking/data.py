@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from .hiding import Hiding
+from .hiding import Hiding, settled
 from .numbers import is_card_number
 from .patterns import apply_patterns_to_masked
 
@@ -15,7 +15,7 @@ _NAMED: Final = frozenset(("value", "val", "content", "text"))
 def mask_data(value: Any, hiding: Hiding) -> Any:
     """Hide what stands under secret keys, and mask all texts; `value` is made of what `json.loads` gives."""
     if isinstance(value, str):
-        return apply_patterns_to_masked(hiding.inner(value), hiding)
+        return settled(value, lambda text: apply_patterns_to_masked(hiding.inner(text), hiding))
     if isinstance(value, list):
         return [mask_data(item, hiding) for item in value]
     if isinstance(value, dict):

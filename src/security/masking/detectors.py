@@ -125,15 +125,13 @@ def _user_infos(text: str) -> Iterator[Span]:
                 yield match.start(1), rest.end() - 1
 
 
-_USER_OPTION: Final = (
+_user_options: Final = _first_groups(
     r"(?<![\w\-])(?:-u|--user|--proxy-user)(?:\\*+[\"']?,?[ \t]++|=)\\*+[\"']?([^\s\"':]{1,128}:[^\s\"'<>\\]++)"
 )
 
 DETECTORS: Final = (
     Detector("private_key", "private keys in PEM, also one whose end was cut off", ("private key",), _private_keys),
-    Detector(
-        "jwt", "JSON Web Tokens (RFC 7519) and other encoded JSON with a dot in it", ("eyj",), _first_groups(_JWT)
-    ),
+    Detector("jwt", "JSON Web Tokens (RFC 7519), also one whose end was cut off", ("eyj",), _first_groups(_JWT)),
     Detector(
         "card_number",
         "payment card numbers: an issuer's prefix, its length, and a check digit that is right (Luhn)",
@@ -143,7 +141,7 @@ DETECTORS: Final = (
     Detector("iban", "bank account numbers whose length and checksum are right (ISO 13616)", (), ibans),
     Detector(
         "cloud_key",
-        "keys of AWS, Google, GitHub, GitLab, Slack, Stripe, npm, PyPI, SendGrid, DigitalOcean, Shopify, Vault and such",
+        "keys of AWS, Google, GitHub, GitLab, Slack, Stripe, npm, PyPI, SendGrid, DigitalOcean, Shopify and Vault",
         (
             *("akia", "asia", "abia", "acca", "aiza", "ya29", "gocspx", "ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
             *("github_pat", "glpat", "xox", "xapp-", "k_live", "k_test", "whsec", "sk-", "npm_", "pypi-", "sg."),
@@ -153,9 +151,7 @@ DETECTORS: Final = (
     ),
     Detector("bearer", "what follows the words Bearer or Negotiate", ("bearer", "negotiate"), _bearers),
     Detector("basic", "user and password in base 64 behind the word Basic", ("basic",), _basics),
-    Detector(
-        "user_option", "user and password behind curl's options -u and --user", ("-u",), _first_groups(_USER_OPTION)
-    ),
+    Detector("user_option", "user and password behind curl's options -u and --user", ("-u",), _user_options),
     Detector("url_credentials", "user and password in an address", ("@",), _user_infos),
     Detector(
         "signed_url",

@@ -10,6 +10,7 @@ from .rules import Rules
 
 # JSON in a form in a URL in JSON ... : what is inside more structures than these is hidden whole.
 _MOST_LEVELS: Final = 8
+_MOST_ROUNDS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +51,15 @@ class Hiding:
             return text
         if self.level >= _MOST_LEVELS:
             return self.hide("nested too deep", text)
-        return self.mask(text, replace(self, level=self.level + 1))
+        deeper = replace(self, level=self.level + 1)
+        return settled(text, lambda text: self.mask(text, deeper))
+
+
+def settled(text: str, mask: Callable[[str], str]) -> str:
+    """Mask until nothing changes: what was hidden can have stood in the way of what is beside it."""
+    for _ in range(_MOST_ROUNDS):
+        masked = mask(text)
+        if masked == text:
+            break
+        text = masked
+    return text

@@ -115,7 +115,9 @@ class SensitiveKeys:
         self._innocent = _INNOCENT_NAMES | _joined(innocent)
         self._known: dict[str, bool] = {}
         terms = (*ANYWHERE, *ENDS_OF_WORDS, *WORDS, *WHOLE, *added)
-        self._stems = tuple({_stem(term) for term in terms if term.isascii()})
+        # The most common ones come first.
+        stems = {_stem(term) for term in terms if term.isascii()}
+        self._stems = (*(stem for stem in STEMS if stem in stems), *sorted(stems.difference(STEMS)))
 
     def has(self, name: str) -> bool:
         """Tell whether what stands under a name is secret."""
@@ -134,9 +136,8 @@ class SensitiveKeys:
     def has_phrase(self, phrase: str) -> bool:
         """Tell whether the last two or three words of a text are one of the names of several words."""
         words = words_of(phrase)
-        return any(
-            "".join(words[-count:]) in _ANYWHERE | _WORDS | self._added for count in (2, 3) if count <= len(words)
-        )
+        runs = {"".join(words[-2:]), "".join(words[-3:])} if len(words) > 1 else set()
+        return any(not runs.isdisjoint(names) for names in (_ANYWHERE, _WORDS, self._added))
 
     def _decide(self, words: list[str]) -> bool:
         joined = "".join(words)

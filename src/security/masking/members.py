@@ -7,7 +7,7 @@ from typing import Literal
 
 from . import detectors
 from .headers import hide_header, mask_header
-from .hiding import Hiding
+from .hiding import Hiding, settled
 from .patterns import apply_patterns_to_masked, pattern_of_name
 
 Members = Mapping[str, str | list[str]]
@@ -42,11 +42,15 @@ def _rule_of(patterns: tuple[str, ...], name: str, hiding: Hiding) -> str | None
 
 def _masked(name: str, value: str, rule: str | None, group: Group, hiding: Hiding) -> str:
     if rule is None:
-        masked = mask_header(name, value, hiding) if group == "HEADERS" else hiding.inner(value)
-        return apply_patterns_to_masked(masked, hiding)
+        return settled(value, lambda value: _masked_once(name, value, group, hiding))
     if group == "HEADERS":
         return hide_header(name, value, rule, hiding)
     return value if value == hiding.replacement else hiding.hide(rule, value)
+
+
+def _masked_once(name: str, value: str, group: Group, hiding: Hiding) -> str:
+    masked = mask_header(name, value, hiding) if group == "HEADERS" else hiding.inner(value)
+    return apply_patterns_to_masked(masked, hiding)
 
 
 def _may_have_more(members: Members, hiding: Hiding) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 
 Span = tuple[int, int]
 
-# Digits with single spaces (in a form, a plus) or hyphens between them; not what is behind the point of a decimal number.
+# Digits with single spaces (in a form, a plus) or hyphens between them; not what is behind a decimal point.
 _DIGITS: Final = re.compile(r"(?<![0-9])(?<![0-9]\.)(?<![0-9][ +-])[0-9](?:[ +-]?[0-9]){12,}+(?!\.[0-9])")
 _GROUP: Final = re.compile(r"[0-9]++")
 # The issuers' prefixes, with the lengths of their numbers.

@@ -14,15 +14,18 @@ from typing import Final
 from .hiding import Hiding
 from .rules import DEFAULT_PATTERNS, compiled
 
+_ASSIGNED: Final = r"password=([^&]*)"
 # What a text has in it, in small letters, that has something for a default pattern.
 _SIGNS: Final = {
     r'"password"\s*:\s*"((?:\\"|[^"])*)': '"password"',
     r"<password>([^<]*)": "<password>",
-    r"password=([^&]*)": "password=",
+    _ASSIGNED: "password=",
     r"csrfmiddlewaretoken=([^&]*)": "csrfmiddlewaretoken=",
     r'(?i)content-disposition: form-data; name="password"\r\n\r\n.*': "content-disposition: form-data",
     r'"access_key": "([^"]*)': '"access_key": "',
 }
+_END_OF_NAME: Final = re.compile(r"[\w.\-\[]*\Z")
+_LONGEST_NAME_BEFORE: Final = 40
 _END_IN_STRUCTURE: Final = re.compile(r"[\"'<>\\\r\n&]|\Z")
 _QUOTES: Final = " \t\r\n\"'\\"
 # A longer name is no name of a header or a query; it is not searched, as a pattern may be slow, but hidden.
@@ -52,7 +55,7 @@ def _replace(pattern: re.Pattern[str], text: str, hiding: Hiding, *, is_confined
     kept: list[str] = []
     position = 0
     for match in pattern.finditer(text):
-        if is_confined and hiding.replacement and hiding.replacement in _around(match):
+        if is_confined and (_is_masked(match, hiding) or _is_innocent(match, hiding)):
             continue
         for start, end in _secret_spans(match):
             if is_confined and pattern.groups:
@@ -64,9 +67,20 @@ def _replace(pattern: re.Pattern[str], text: str, hiding: Hiding, *, is_confined
     return "".join((*kept, text[position:])) if kept else text
 
 
-def _around(match: re.Match[str]) -> str:
-    """Give what a match hides: its beginning, or all of it where it has no groups."""
-    return match[0] if not match.re.groups else (match[1] or "").lstrip(_QUOTES)[:200].split("&")[0]
+def _is_masked(match: re.Match[str], hiding: Hiding) -> bool:
+    """Tell whether the structure has hidden already what a default pattern finds."""
+    if not hiding.replacement:
+        return False
+    found = match[1].lstrip(_QUOTES) if match.re.groups else match[0]
+    return found.startswith(hiding.replacement) if match.re.groups else hiding.replacement in found
+
+
+def _is_innocent(match: re.Match[str], hiding: Hiding) -> bool:
+    """Tell whether "password=" is the end of a name that is no secret's, such as "has_password"."""
+    if match.re.pattern != _ASSIGNED:
+        return False
+    before = _END_OF_NAME.search(match.string[max(match.start() - _LONGEST_NAME_BEFORE, 0) : match.start()])
+    return before is not None and bool(before[0]) and not hiding.is_secret(f"{before[0]}password")
 
 
 def _secret_spans(match: re.Match[str]) -> Iterable[tuple[int, int]]:

@@ -15,7 +15,8 @@ from .urls import mask_urls_in_text
 
 # The look behind keeps a search from beginning in the middle of a word, and so the work linear.
 _PAIR: Final = re.compile(
-    r"(?<![\w%.\-$@\[\]+])(?P<key>(?:[\w%.\-$@\[\]+]++|\\++u[0-9a-fA-F]{4})++)(?:(?P<close>\\*+[\"']\]?)\s{0,40}+|[ \t]{0,8}+)"
+    r"(?<![\w%.\-$@\[\]+])(?P<key>(?:[\w%.\-$@\[\]+]++|(?<!\\)\\++u[0-9a-fA-F]{4})++)"
+    r"(?:(?P<close>\\*+[\"']\]?)\s{0,40}+|[ \t]{0,8}+)"
     r"(?P<mark>=>|:=|={1,2}|:)(?(close)\s{0,40}+|[ \t]{0,8}+)"
 )
 _OPENED: Final = re.compile(r"[bBuUrRfF]{0,2}(\\*+)([\"'])")
@@ -28,7 +29,7 @@ _CLOSERS: Final = ",;)]}."
 _NO_SECRETS: Final = frozenset(("none", "null", "true", "false", "undefined", "nil"))
 # Source code, as a traceback quotes it, has no secret where it calls something or reads an attribute.
 _CODE: Final = re.compile(
-    r"(?:[a-z_]+(?:\.[a-z_]+)*[(\[][\w.\"'(),=\[\] ]*|(?:self|cls|settings|request|os)\.[\w.]+)[)\]]?,?$"
+    r"(?:[a-z_]++(?:\.[a-z_]++)*+[(\[][\w.\"'(),=\[\] ]*|(?:self|cls|settings|request|os)\.[\w.]+)[)\]]?,?$"
 )
 _SCHEME: Final = re.compile(
     r"(?i)(?:bearer|basic|digest|token|negotiate|apikey|api-key|hawk|ntlm|aws4-hmac-sha256)[ \t]+"
@@ -38,12 +39,12 @@ _LINE_START: Final = re.compile(r"[ \t>*#$\-]*\Z")
 # Where a name of several words can end.
 _LAST_WORDS: Final = frozenset(("key", "number", "code", "no", "word", "id", "phrase", "token", "pass"))
 
-_ESCAPE: Final = re.compile(r"\\++u([0-9a-fA-F]{4})")
+_ESCAPE: Final = re.compile(r"(?<!\\)\\++u([0-9a-fA-F]{4})")
 # Letters, numbers and most signs need no escape: who writes one hides something.
-_NEEDLESS_ESCAPE: Final = re.compile(r"\\++u00(2[013-9a-fA-F]|[3467][0-9a-fA-F]|5[0-9abd-fA-F])")
+_NEEDLESS_ESCAPE: Final = re.compile(r"(?<!\\)\\++u00(2[013-9a-fA-F]|[3467][0-9a-fA-F]|5[0-9abd-fA-F])")
 _OPTION: Final = re.compile(r"(?<![\w\-])(--?[A-Za-z][\w\-]*+)(?:\\*+[\"']?,?[ \t]++|\\*+[\"'],[ \t]*+)(?=[^\s\-])")
 _SAID: Final = re.compile(
-    r"(?i)\b(?:password|passphrase|passcode|pin|secret|token|otp)\s{1,3}(?:is|was|=)?\s{0,3}([^\s\"'<>,]{4,})"
+    r"(?i)\b(?:password|passphrase|passcode|pin|secret|token|otp)\s{1,3}(?:(?:is|was)\s{1,3})?([^\s\"'<>,]{4,})"
 )
 _ENCODED_TOKEN: Final = re.compile(r"[^\s\"'<>]++")
 _ENCODED_SIGN: Final = re.compile(r"%[0-7][0-9a-fA-F]")
