@@ -89,7 +89,7 @@ class Body:
         kind = media_type(self.content_type)
         if not self.content or kind.name not in settings.LOG_RESPONSE_BODY_CONTENT_TYPES:
             return ""
-        text = self.content.decode(_charset_of(self.content, kind), "replace")
+        text = decoded_body(self.content, kind)
         bound = capture_bound(limit)
         return stored_body(text, kind, limit, is_whole=bound is None or len(self.content) < bound)
 
@@ -113,12 +113,14 @@ def without_cut_end(text: str) -> str:
     return text[: -min(_CUT_END, len(text) // 2)] + ELLIPSIS
 
 
-def _charset_of(content: bytes, kind: MediaType) -> str:
+def decoded_body(content: bytes, kind: MediaType) -> str:
+    """Decode a body as its type says, or as its first bytes do."""
+    charset = kind.charset
     # Of JSON the bytes themselves say it (RFC 4627, 3), of anything a byte order mark does; the site's parsers look
     # there too, whatever the header says.
     if content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in content[:4]:
-        return json.detect_encoding(content[:4])
-    return kind.charset
+        charset = json.detect_encoding(content[:4])
+    return content.decode(charset, "replace")
 
 
 def is_encoded(headers: Mapping[str, str]) -> bool:

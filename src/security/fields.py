@@ -17,7 +17,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from security.body import Body, capture_bound, media_type, stored_body, without_cut_end
 from security.config import settings
-from security.masking import mask_data, mask_host, mask_members, mask_path, mask_text
+from security.masking import mask_body, mask_data, mask_host, mask_members, mask_path, mask_text
 from security.truncation import ELLIPSIS, fit_mapping, fit_text
 
 _METADATA_KEY: Final = "security"
@@ -30,6 +30,11 @@ class StoredAs(ABC):
     @abstractmethod
     def clean(self, value: Any) -> Any:
         """Mask a value and make it fit."""
+
+    def mask_stored(self, name: str, values: Mapping[str, Any]) -> Any:
+        """Mask the value of the field `name` of an entry that is stored already."""
+        value = values.get(name)
+        return value if not value else self.clean(value)
 
     def when_masking_fails(self) -> Any:
         """Give what is stored in place of a value that could not be masked."""
@@ -126,14 +131,14 @@ class BodyText(StoredAs):
         limit = self.limit()
         if isinstance(value, Body):
             return value.stored(limit)
-        return self.clean_text(str(value), "")
-
-    def clean_text(self, text: str, content_type: str) -> str:
-        """Mask and cut a body that is a text already."""
-        limit = self.limit()
-        bound = capture_bound(limit)
+        text, bound = str(value), capture_bound(limit)
         is_whole = bound is None or len(text) <= bound
-        return stored_body(text[:bound], media_type(content_type), limit, is_whole=is_whole)
+        return stored_body(text[:bound], media_type(""), limit, is_whole=is_whole)
+
+    def mask_stored(self, name: str, values: Mapping[str, Any]) -> str:
+        # What was cut as the setting said then is not cut again.
+        headers = values.get(name.replace("_body", "_headers")) or {}
+        return fit_text(mask_body(values.get(name) or "", media_type(str(headers.get("Content-Type", ""))).name), None)
 
 
 @dataclass(frozen=True, slots=True)

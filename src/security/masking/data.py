@@ -30,7 +30,7 @@ def _mask_members(members: dict[str, Any], hiding: Hiding) -> dict[str, Any]:
     masked = {}
     for name, value in members.items():
         shown = hiding.inner(name)
-        if hiding.is_secret(name) or (is_named_secret and name.lower() in _NAMED):
+        if hiding.is_secret(name) or hiding.is_secret(shown) or (is_named_secret and name.lower() in _NAMED):
             masked[shown] = _hidden(name, value, hiding)
         else:
             masked[shown] = mask_data(value, hiding)
