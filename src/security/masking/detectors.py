@@ -151,7 +151,7 @@ DETECTORS: Final = (
     ),
     Detector("bearer", "what follows the words Bearer or Negotiate", ("bearer", "negotiate"), _bearers),
     Detector("basic", "user and password in base 64 behind the word Basic", ("basic",), _basics),
-    Detector("user_option", "user and password behind curl's options -u and --user", ("-u",), _user_options),
+    Detector("user_option", "user and password behind the options -u and --user", ("-u",), _user_options),
     Detector("url_credentials", "user and password in an address", ("@",), _user_infos),
     Detector(
         "signed_url",
