@@ -28,10 +28,6 @@ def part(name: str, content: str, more: str = "") -> str:
     return f'--b\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n{content}\r\n'
 
 
-def element(name: str) -> str:
-    return name.replace(" ", "_")
-
-
 # For any name and any secret.
 BODIES: dict[str, tuple[str, Carrier]] = {
     "json": (JSON, lambda n, s: json.dumps({"user": "ann", n: s, "count": 3})),
@@ -50,6 +46,7 @@ BODIES: dict[str, tuple[str, Carrier]] = {
     "json, cut in a list": (JSON, lambda n, s: json.dumps({n: ["x", s, "y"]})[:-6]),
     "json, name and value": (JSON, lambda n, s: json.dumps({"fields": [{"name": n, "value": s}]})),
     "json, value and key": (JSON, lambda n, s: json.dumps([{"value": s, "key": n}, {"value": "v", "key": "k"}])),
+    "json, couples": (JSON, lambda n, s: json.dumps({"headers": [["a", "b"], [n, s]]})),
     "json, form in a string": (JSON, lambda n, s: json.dumps({"body": "a=1&" + urlencode({n: s})})),
     "json, address in a string": (JSON, lambda n, s: json.dumps({"url": "https://h.example/?" + urlencode({n: s})})),
     "json, XML in a string": (JSON, lambda n, s: json.dumps({"xml": f"<r><p name={quoteattr(n)}>{escape(s)}</p></r>"})),
@@ -96,6 +93,12 @@ BODIES: dict[str, tuple[str, Carrier]] = {
     "csv, cut": (CSV, lambda n, s: f'name,{n}\nbob,"{s}'),
     "python": (PLAIN, lambda n, s: f"got { ({n: s, 'x': 1})!r} instead"),
     "python bytes": (PLAIN, lambda n, s: f"body was {json.dumps({n: s}).encode()!r}"),
+    "python, couples": (PLAIN, lambda n, s: repr([("a", "b"), (n, s)])),
+    "graphql": (JSON, lambda n, s: json.dumps({"query": f'mutation {{ f(a: "b", {n}: "{s}") {{ id }} }}'})),
+    "yaml block": (PLAIN, lambda n, s: f"user: ann\nx:\n  {n}: |\n    one\n    {s}\n  last: 1\n"),
+    "yaml list": (PLAIN, lambda n, s: f"user: ann\n{n}:\n  - {s}\nlast: 1\n"),
+    "full-width": (PLAIN, lambda n, s: f"user\uff1aann {n}\uff1a{s}"),
+    "key of a database": (PLAIN, lambda n, s: f"DETAIL:  Key ({n})=({s}) already exists."),
     "escaped twice": (PLAIN, lambda n, s: "log: " + json.dumps(json.dumps({n: s}))),
     "yaml": (PLAIN, lambda n, s: f"user: ann\n{n}: {s}\nlast: 1\n"),
     "ini": (PLAIN, lambda n, s: f"[db]\n{n} = {s}\nhost = h\n"),
@@ -106,6 +109,7 @@ BODIES: dict[str, tuple[str, Carrier]] = {
 PLAIN_BODIES: dict[str, tuple[str, Carrier]] = {
     "xml element": (XML, lambda n, s: f"<?xml version='1.0'?><r><a>1</a><{n}>{s}</{n}></r>"),
     "xml element, name spaces": (XML, lambda n, s: f'<x:r xmlns:x="urn:x"><x:{n} x:t="1">{s}</x:{n} ></x:r>'),
+    "xml element, not ASCII": (XML, lambda n, s: f"<r><пароль>{s}</пароль><{n}>x</{n}></r>"),
     "xml element, CDATA": (XML, lambda n, s: f"<r><{n}><![CDATA[{s}]]></{n}></r>"),
     "xml element, references": (XML, lambda n, s: f"<r><{n}>{''.join(f'&#{ord(c)};' for c in s)}</{n}></r>"),
     "xml element, inside": (XML, lambda n, s: f"<r><{n}><v><w>{s}</w></v></{n}></r>"),
@@ -118,6 +122,7 @@ PLAIN_BODIES: dict[str, tuple[str, Carrier]] = {
     "xml in XML": (XML, lambda n, s: f"<r><x>&lt;{n}&gt;{s}&lt;/{n}&gt;</x></r>"),
     "html data": (HTML, lambda n, s: f"<div data-{n}={s} class=x>y</div>"),
     "json without quotes": (JSON, lambda n, s: f"{{{n}: {s}, x: 1}}"),
+    "couples of bytes": (PLAIN, lambda n, s: repr([(b"a", b"b"), (n.encode(), s.encode())])),
     "environment": (PLAIN, lambda n, s: f"HOME=/x {n}={s} PATH=/y run"),
     "option": (PLAIN, lambda n, s: f"run --{n} {s} --verbose"),
     "option with an equals sign": (PLAIN, lambda n, s: f"run --{n}={s} --verbose"),

@@ -28,6 +28,8 @@ _CUT_END: Final = re.compile(rf'(?:"{_STRING_BODY}(?:\\(?:u[0-9a-fA-F]{{0,3}})?)
 # The possessive quantifiers (*+) never step back. A string whose end is missing ends with the text.
 _STRING: Final = re.compile(rf'"((?:[^"\\]++|\\.)*+)("?)({_SPACE}:{_SPACE})?', re.DOTALL)
 _PLAIN_STRING: Final = re.compile(rf'"([^"]*+)"?({_SPACE}:)?')
+# ["password", "x"], as a list of members has it
+_COUPLE: Final = re.compile(rf'\[{_SPACE}"({_STRING_BODY})"{_SPACE},{_SPACE}("{_STRING_BODY}"){_SPACE}\]')
 _SCALAR: Final = re.compile(r"[^][{}\",\s]++")
 _BRACKETS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[][{}]', re.DOTALL)
 _LONG_NUMBER: Final = re.compile(r"(?<![-+.0-9eE\"])[0-9]{13,19}(?![.0-9eE])")
@@ -94,6 +96,7 @@ class _Document:
         self.hiding = hiding
         self.kept: list[str] = []
         self.position = 0
+        self.couples: set[int] = set()
         self.has_escapes = "\\" in text
         self.lowered = text.lower()
         self.may_detect = detectors.may_find(text, self.lowered)
@@ -105,7 +108,8 @@ class _Document:
 
     def masked(self) -> str:
         has_named = _NAMED_MEMBER.search(self.lowered) is not None
-        if self.has_escapes or self.may_detect or has_named or self.values_may_name():
+        self.couples = {m.start(2) for m in _COUPLE.finditer(self.text) if self.hiding.is_secret(_decoded(m[1]))}
+        if self.has_escapes or self.may_detect or has_named or self.couples or self.values_may_name():
             return self.masked_string_by_string(self.values_of_named() if has_named else {})
         return self.masked_key_by_key()
 
@@ -143,6 +147,8 @@ class _Document:
                     self.mask_string(match, key)
                 if is_secret(key) or match.end() in named:
                     after = self.hide_value(match.end(), key)
+            elif raw and match.start() in self.couples:
+                self.hide_value(match.start(), "of a couple")
             elif raw and (may_detect or is_escaped or may_name(raw) is not None):
                 self.mask_string(match, _decoded(raw) if is_escaped else raw)
         if self.may_detect:

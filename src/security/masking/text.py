@@ -16,8 +16,8 @@ from .urls import mask_urls_in_text
 # The look behind keeps a search from beginning in the middle of a word, and so the work linear.
 _PAIR: Final = re.compile(
     r"(?<![\w%.\-$@\[\]+])(?P<key>(?:[\w%.\-$@\[\]+]++|(?<!\\)\\++u[0-9a-fA-F]{4})++)"
-    r"(?:(?P<close>\\*+[\"']\]?)\s{0,40}+|[ \t]{0,8}+)"
-    r"(?P<mark>=>|:=|={1,2}|:)(?(close)\s{0,40}+|[ \t]{0,8}+)"
+    r"(?:(?P<close>\\*+[\"']\]?)\s{0,40}+|\)?[ \t]{0,8}+)"
+    r"(?P<mark>=>|:=|={1,2}|[:\uff1a\uff1d])(?(close)\s{0,40}+|[ \t]{0,8}+)"
 )
 _OPENED: Final = re.compile(r"[bBuUrRfF]{0,2}(\\*+)([\"'])")
 _BARE: Final = re.compile(r"[^\s\"'<>&]++")
@@ -35,6 +35,8 @@ _SCHEME: Final = re.compile(
     r"(?i)(?:bearer|basic|digest|token|negotiate|apikey|api-key|hawk|ntlm|aws4-hmac-sha256)[ \t]+"
 )
 _WORDS_BEFORE: Final = 40
+_BLOCK_MARK: Final = re.compile(r"[|>][+\-0-9]{0,2}[ \t]*")
+_DEEPEST_BLOCK: Final = 40
 _LINE_START: Final = re.compile(r"[ \t>*#$\-]*\Z")
 # Where a name of several words can end.
 _LAST_WORDS: Final = frozenset(("key", "number", "code", "no", "word", "id", "phrase", "token", "pass"))
@@ -42,6 +44,11 @@ _LAST_WORDS: Final = frozenset(("key", "number", "code", "no", "word", "id", "ph
 _ESCAPE: Final = re.compile(r"(?<!\\)\\++u([0-9a-fA-F]{4})")
 # Letters, numbers and most signs need no escape: who writes one hides something.
 _NEEDLESS_ESCAPE: Final = re.compile(r"(?<!\\)\\++u00(2[013-9a-fA-F]|[3467][0-9a-fA-F]|5[0-9abd-fA-F])")
+# ('password', 'x'): a couple, as items() gives it
+_COUPLE: Final = re.compile(
+    r"[(\[]\s{0,8}+b?\\*+[\"']([\w.\- \[\]]{1,100}+)\\*+[\"']\s{0,8}+,\s{0,8}+b?\\*+[\"']"
+    r"((?:[^\"'\\]++|\\[^\"'])++)\\*+[\"']\s{0,8}+[)\]]"
+)
 _OPTION: Final = re.compile(r"(?<![\w\-])(--?[A-Za-z][\w\-]*+)(?:\\*+[\"']?,?[ \t]++|\\*+[\"'],[ \t]*+)(?=[^\s\-])")
 _SAID: Final = re.compile(
     r"(?i)\b(?:password|passphrase|passcode|pin|secret|token|otp)\s{1,3}(?:(?:is|was)\s{1,3})?([^\s\"'<>,]{4,})"
@@ -64,6 +71,7 @@ def mask_pairs(text: str, hiding: Hiding) -> str:
         text = _QUOTED.sub(lambda quoted: _masked_quoted(quoted, hiding), text)
     text = mask_urls_in_text(_mask_encoded(text, hiding), hiding)
     text = _mask_assignments(text, hiding)
+    text = _mask_couples(text, hiding)
     if "-" in text:
         text = _mask_options(text, hiding)
     return _mask_said(text, hiding)
@@ -212,8 +220,8 @@ def _bare_span(match: re.Match[str], text: str, start: int) -> tuple[int, int, i
         value = _REST_OF_LINE.match(text, start)
     else:
         value = _BARE.match(text, start)
-    if value is None:
-        return start, start, start
+    if value is None or _BLOCK_MARK.fullmatch(value[0]) is not None:
+        return _block_span(match, text, start)
     if _CODE.match(value[0]) is not None and match["mark"] != ":":
         return start, start, start
     word = _BARE.match(text, start)
@@ -223,9 +231,34 @@ def _bare_span(match: re.Match[str], text: str, start: int) -> tuple[int, int, i
     return start, end, value.end()
 
 
+def _block_span(match: re.Match[str], text: str, start: int) -> tuple[int, int, int]:
+    """Give the lines behind a name that are further in than its own, as YAML writes a value."""
+    line = text[max(match.start() - _DEEPEST_BLOCK, 0) : match.start()].rpartition("\n")[2]
+    if match["mark"] != ":" or line.strip(" \t-"):
+        return start, start, start
+    further_in = rf"((?:\r?\n[ \t]{{{len(line) + 1},}}[^\r\n]*+)++)"
+    block = re.compile(rf"(?:[|>][+\-0-9]{{0,2}}[ \t]*+)?{further_in}").match(text, start)
+    if block is None:
+        return start, start, start
+    # The dash of the first item stays.
+    first = block.end() - len(block[1].lstrip("\r\n \t-"))
+    return first, block.end(), block.end()
+
+
 def _begins_line(text: str, start: int) -> bool:
     line = text[max(start - 16, 0) : start].rpartition("\n")[2]
     return (start <= 16 or "\n" in text[start - 16 : start]) and _LINE_START.match(line) is not None
+
+
+def _mask_couples(text: str, hiding: Hiding) -> str:
+    kept: list[str] = []
+    position = 0
+    for match in _COUPLE.finditer(text):
+        start, end = match.span(2)
+        if hiding.is_secret(match[1]) and match[2] != hiding.replacement:
+            kept += (text[position:start], hiding.hide(f"text {match[1]}", match[2]))
+            position = end
+    return "".join((*kept, text[position:])) if kept else text
 
 
 def _mask_options(text: str, hiding: Hiding) -> str:

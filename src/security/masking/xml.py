@@ -14,7 +14,7 @@ from . import detectors
 from .hiding import Hiding
 
 # A quoted value has its own end; a tag whose end was cut off ends with the text.
-_TAG: Final = re.compile(r"<([A-Za-z_][^\s/>\"'<=]*+)((?:[^<>\"']++|\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z))*+)(>|\Z|(?=<))")
+_TAG: Final = re.compile(r"<([^\W\d][^\s/>\"'<=]*+)((?:[^<>\"']++|\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z))*+)(>|\Z|(?=<))")
 _END_TAG: Final = re.compile(r"</([^\s>]*+)[^<>]*+(>|\Z|(?=<))")
 _ATTRIBUTE: Final = re.compile(r"([^\s=\"'<>/]++)(\s*+=\s*+)(?:\"([^\"]*+)\"?|'([^']*+)'?|([^\s\"'<>]++))")
 _LITERAL: Final = re.compile(r"\"([^\"]*+)\"|'([^']*+)'")
