@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 
+from bench.report import Table
+
 SMALL = 240_000
 LARGE = 2_400_000
 RATIO_BOUND = 20.0
@@ -156,12 +158,17 @@ def small_json_ms() -> dict[str, float]:
     return {name: seconds(lambda text=text: many(text), 7) / 200 * 1000 for name, text in small_json().items()}
 
 
-def measure() -> dict[str, float]:
-    """Give the worst ratio of all shapes and the worst cost of a small JSON body."""
-    return {
-        "masking_hostile_ratio": max(growth.ratio for growth in growths()),
-        "masking_json_1kb_ms": max(small_json_ms().values()),
-    }
+def measure() -> Iterator[Table]:
+    """Give the growth of each shape, and what a small JSON body costs."""
+    rows = [
+        [growth.shape, f"{growth.small * 1000:.1f}", f"{growth.large * 1000:.1f}", f"{growth.ratio:.1f}"]
+        for growth in growths()
+    ]
+    worst = max(float(row[-1]) for row in rows)
+    title = f"Masking of hostile bodies: the time grows by {worst:.1f} at most, {RATIO_BOUND:.0f} is the bound"
+    yield Table(title, ["shape", "240 kB, ms", "2.4 MB, ms", "ratio"], rows)
+    costs = [[name, f"{cost:.3f}"] for name, cost in small_json_ms().items()]
+    yield Table(f"Masking of 1 kB of JSON: {SMALL_JSON_BOUND_MS} ms is the bound", ["body", "ms"], costs)
 
 
 def main() -> None:
@@ -169,14 +176,8 @@ def main() -> None:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bench.settings")
     django.setup()
-    print(f"{'shape':36}{'240 kB, ms':>12}{'2.4 MB, ms':>12}{'ratio':>8}")
-    worst = 0.0
-    for growth in growths():
-        worst = max(worst, growth.ratio)
-        print(f"{growth.shape:36}{growth.small * 1000:12.1f}{growth.large * 1000:12.1f}{growth.ratio:8.1f}", flush=True)
-    print(f"worst ratio {worst:.1f}, at most {RATIO_BOUND:.0f}")
-    for name, cost in small_json_ms().items():
-        print(f"1 kB of JSON {name}: {cost:.3f} ms, at most {SMALL_JSON_BOUND_MS} ms")
+    for table in measure():
+        print(f"\n{table}", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,12 @@ import re
 from typing import Final
 
 from .hiding import Hiding
-from .urls import mask_url
+from .urls import mask_host, mask_url
 
 _URL_HEADERS: Final = frozenset(
     ("location", "referer", "content-location", "origin", "refresh", "destination", "x-original-url", "x-rewrite-url")
 )
+_HOST_HEADERS: Final = frozenset(("host", "x-forwarded-host", "x-host"))
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9\-]{1,31})[ \t]++(?=\S)")
 _COOKIE_ATTRIBUTES: Final = frozenset(
     ("path", "domain", "expires", "max-age", "samesite", "secure", "httponly", "partitioned", "priority", "version")
@@ -45,7 +46,7 @@ def mask_header(name: str, value: str, hiding: Hiding) -> str:
     normal = normal_name(name)
     if normal in _URL_HEADERS:
         return mask_url(value, hiding)
-    return hiding.inner(value)
+    return mask_host(value, hiding) if normal in _HOST_HEADERS else hiding.inner(value)
 
 
 def _is_cookie_attribute(part: str) -> bool:
