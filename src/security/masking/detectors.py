@@ -114,7 +114,15 @@ _AUTHORITY: Final = re.compile(r":\\*/\\*/([^\s/?#\"'<>\\]++)")
 _REST_OF_PASSWORD: Final = re.compile(r"[^\s\"'<>@]{1,256}@(?=\w)")
 
 
+# What a client writes into its Host header is quoted by Django, where it is none.
+_QUOTED_HOST: Final = re.compile(r"HTTP_HOST header: \\*'([^'\s@]++)@")
+
+
 def _user_infos(text: str) -> Iterator[Span]:
+    return iter(sorted([*_user_infos_of_urls(text), *(match.span(1) for match in _QUOTED_HOST.finditer(text))]))
+
+
+def _user_infos_of_urls(text: str) -> Iterator[Span]:
     for match in _AUTHORITY.finditer(text):
         authority = match[1]
         if "@" in authority:
