@@ -58,6 +58,9 @@ _ENCODED_SIGN: Final = re.compile(r"%[0-7][0-9a-fA-F]")
 # A text as source code and repr() write it, with escapes in it.
 _QUOTED: Final = re.compile(r"\"((?:[^\"\\\r\n]++|\\.)*+)\"|'((?:[^'\\\r\n]++|\\.)*+)'")
 _QUOTED_ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+# A name and a value, a token or a number need one of these.
+_MAY_HAVE_SECRET: Final = re.compile(r"[=:<{%@]|--|[\w\-]{8}|[0-9][ +\-][0-9]")
+_SHORTEST_QUOTED: Final = 8
 _LETTERS_OF_ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t"}
 _WRITTEN_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _HTTP_HEADERS: Final = frozenset(("authorization", "proxy-authorization", "cookie", "set-cookie", "x-authorization"))
@@ -80,9 +83,11 @@ def mask_pairs(text: str, hiding: Hiding) -> str:
 def _masked_quoted(quoted: re.Match[str], hiding: Hiding) -> str:
     """Mask what a text quotes with escapes, as a document of its own."""
     written = quoted[quoted.lastindex or 0]
-    if "\\" not in written:
+    if "\\" not in written or len(written) < _SHORTEST_QUOTED:
         return quoted[0]
     text = _QUOTED_ESCAPE.sub(_meaning_of_escape, written)
+    if _MAY_HAVE_SECRET.search(text) is None:
+        return quoted[0]
     masked = hiding.inner(text)
     if masked == text:
         return quoted[0]
