@@ -239,6 +239,22 @@ def test_no_cut_uncovers_half_a_secret(limit: int, offset: int) -> None:
                     assert found_in(stored_values(), secret) is None
 
 
+@EVERYTHING
+def test_half_a_secret_at_the_end_of_what_was_seen_is_not_stored_where_masking_made_room_for_it() -> None:
+    card = DETECTED["card_number"]
+    with override_settings(SECURITY_LOG_REQUEST_BODY_LENGTH=1000, SECURITY_LOG_RESPONSE_BODY_LENGTH=1000):
+        for content_type in ("text/plain", "text/html"):
+            beginning = f"password='{'z' * 16_000}' "
+            text = beginning + " " * (16_384 - len(beginning) - 12) + card
+            Client().generic("POST", "/echo/", text.encode(), content_type)
+            assert found_in(stored_values(), card) is None
+    for length, fields in ((10_000, ("input",)), (100_000, ("output",)), (10_000, ("error_message",))):
+        beginning = f"password='{'z' * (2 * length - 200)}' "
+        text = beginning + " " * (2 * length - len(beginning) - 12) + card + "\n" + " " * 4 * length
+        store(CommandRecord(), **dict.fromkeys(fields, text))
+        assert found_in(stored_values(LoggerName.COMMAND), card) is None, fields
+
+
 # The other kinds: their sources fill the same fields.
 
 

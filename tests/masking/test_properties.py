@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from security.masking import mask_body, mask_data, mask_host, mask_members, mask_path, mask_text
@@ -152,12 +152,15 @@ def test_xml_of_nothing_but_marks_stays_well_formed(texts: list[str]) -> None:
 
 
 @given(MARKS, TYPES)
+@example("Basic YTpi%3DBasic YTpi", "text/plain")
+@example("4111111111111111eyJhbGciOi.", "text/html")
 def test_masking_a_body_twice_is_masking_it_once(text: str, media_type: str) -> None:
     once = mask_body(text, media_type)
     assert mask_body(once, media_type) == once
 
 
 @given(MARKS)
+@example("4111111111111111eyJhbGciOi.")
 def test_masking_a_text_twice_is_masking_it_once(text: str) -> None:
     once = mask_text(text)
     assert mask_text(once) == once
