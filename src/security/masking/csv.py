@@ -9,6 +9,7 @@ from typing import Final
 from .hiding import Hiding
 
 _DELIMITERS: Final = ",;\t|"
+_SAID_DELIMITER: Final = re.compile(r"\ufeff?sep=.\r?\n")
 _BARE: Final = re.compile(r"[\"\r\n]")
 
 
@@ -21,6 +22,11 @@ def _field_pattern(delimiter: str) -> re.Pattern[str]:
 
 def mask_csv(text: str, hiding: Hiding) -> str | None:
     """Hide the columns with secret names, and what is secret in the others; None for what names no columns."""
+    said = _SAID_DELIMITER.match(text)
+    if said is not None:
+        # A spreadsheet's own line in front of the table
+        masked = mask_csv(text[said.end() :], hiding)
+        return None if masked is None else said[0] + masked
     first_line = text.lstrip("\ufeff").partition("\n")[0]
     delimiter = max(_DELIMITERS, key=first_line.count)
     pattern = _field_pattern(delimiter)

@@ -17,12 +17,25 @@ def mask_data(value: Any, hiding: Hiding) -> Any:
     if isinstance(value, str):
         return settled(value, lambda text: apply_patterns_to_masked(hiding.inner(text), hiding))
     if isinstance(value, list):
-        return [mask_data(item, hiding) for item in value]
+        return _mask_items(value, hiding)
     if isinstance(value, dict):
         return _mask_members(value, hiding)
     if isinstance(value, int) and "card_number" not in hiding.rules.disabled_detectors and is_card_number(str(value)):
         return hiding.hide("detector card_number", str(value))
     return value
+
+
+def _mask_items(items: list[Any], hiding: Hiding) -> list[Any]:
+    masked = []
+    for position, item in enumerate(items):
+        before = items[position - 1] if position else None
+        # ["password", "x"], or ["--password", "x"] in a list of arguments
+        is_named = isinstance(before, str) and (len(items) == 2 or before.startswith("-")) and hiding.is_secret(before)
+        if is_named and isinstance(item, str) and not item.startswith("-"):
+            masked.append(_hidden(str(before), item, hiding))
+        else:
+            masked.append(mask_data(item, hiding))
+    return masked
 
 
 def _mask_members(members: dict[str, Any], hiding: Hiding) -> dict[str, Any]:

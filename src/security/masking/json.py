@@ -28,8 +28,9 @@ _CUT_END: Final = re.compile(rf'(?:"{_STRING_BODY}(?:\\(?:u[0-9a-fA-F]{{0,3}})?)
 # The possessive quantifiers (*+) never step back. A string whose end is missing ends with the text.
 _STRING: Final = re.compile(rf'"((?:[^"\\]++|\\.)*+)("?)({_SPACE}:{_SPACE})?', re.DOTALL)
 _PLAIN_STRING: Final = re.compile(rf'"([^"]*+)"?({_SPACE}:)?')
-# ["password", "x"], as a list of members has it
+# ["password", "x"], as a list of members has it, and ["--password", "x"], as a list of arguments does
 _COUPLE: Final = re.compile(rf'\[{_SPACE}"({_STRING_BODY})"{_SPACE},{_SPACE}("{_STRING_BODY}"){_SPACE}\]')
+_ARGUMENT: Final = re.compile(rf'"(--?[A-Za-z][\w\-]*+)"{_SPACE},{_SPACE}("(?!-){_STRING_BODY}")(?!{_SPACE}:)')
 _SCALAR: Final = re.compile(r"[^][{}\",\s]++")
 _BRACKETS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[][{}]', re.DOTALL)
 _LONG_NUMBER: Final = re.compile(r"(?<![-+.0-9eE\"])[0-9]{13,19}(?![.0-9eE])")
@@ -108,7 +109,12 @@ class _Document:
 
     def masked(self) -> str:
         has_named = _NAMED_MEMBER.search(self.lowered) is not None
-        self.couples = {m.start(2) for m in _COUPLE.finditer(self.text) if self.hiding.is_secret(_decoded(m[1]))}
+        self.couples = {
+            couple.start(2)
+            for pattern in ((_COUPLE, _ARGUMENT) if '"-' in self.text else (_COUPLE,))
+            for couple in pattern.finditer(self.text)
+            if self.hiding.is_secret(_decoded(couple[1]))
+        }
         if self.has_escapes or self.may_detect or has_named or self.couples or self.values_may_name():
             return self.masked_string_by_string(self.values_of_named() if has_named else {})
         return self.masked_key_by_key()

@@ -31,6 +31,8 @@ _NOT_NAMED: Final = frozenset(
 )
 # <key>password</key><string>...</string>, <name>password</name><value>...</value>
 _NAMING_ELEMENTS: Final = frozenset(("key", "name", "field", "param", "paramname", "property", "header"))
+# <dt>Password</dt><dd>...</dd>; the cell behind the head of a column is the head of another one.
+_NAMED_BY: Final = {"dt": "dd", "th": "td"}
 
 
 def looks_like_xml(text: str) -> bool:
@@ -65,6 +67,7 @@ class _Document:
         self.began = 0
         self.why = ""
         self.name_of_next = ""
+        self.naming_element = ""
         self.element = ""
         # Where no further end of a comment, a CDATA section or an instruction comes, none is looked for.
         self.missing: set[str] = set()
@@ -159,8 +162,12 @@ class _Document:
             self.put(start, end, escape(masked, quote=False))
 
     def note_name(self, content: str) -> None:
-        if self.element in _NAMING_ELEMENTS and len(content) < 200 and self.hiding.is_secret(content.strip()):
-            self.name_of_next = content.strip()
+        if (
+            (self.element in _NAMING_ELEMENTS or self.element in _NAMED_BY)
+            and len(content) < 200
+            and self.hiding.is_secret(content.strip())
+        ):
+            self.name_of_next, self.naming_element = content.strip(), self.element
 
     def open(self, match: re.Match[str]) -> None:
         name = _local(match[1]).lower()
@@ -170,7 +177,9 @@ class _Document:
         self.element = name
         why = self.mask_attributes(match, name)
         if self.name_of_next and name not in _NAMING_ELEMENTS:
-            why, self.name_of_next = f"element {self.name_of_next}", ""
+            if name == _NAMED_BY.get(self.naming_element, name):
+                why = f"element {self.name_of_next}"
+            self.name_of_next = ""
         elif self.hiding.is_secret(_local(match[1])):
             why = f"element {match[1]}"
         if why and name not in _EMPTY and not match[2].endswith("/"):
