@@ -55,8 +55,8 @@ _SAID: Final = re.compile(
 )
 _ENCODED_TOKEN: Final = re.compile(r"[^\s\"'<>]++")
 _ENCODED_SIGN: Final = re.compile(r"%[0-7][0-9a-fA-F]")
-# A text as source code and repr() write it, with escapes in it.
-_QUOTED: Final = re.compile(r"\"((?:[^\"\\\r\n]++|\\.)*+)\"|'((?:[^'\\\r\n]++|\\.)*+)'")
+# A text as source code and repr() write it, with escapes in it; one that begins with an escape is inside of another.
+_QUOTED: Final = re.compile(r"(?<!\\)(?:\"((?:[^\"\\\r\n]++|\\.)*+)\"|'((?:[^'\\\r\n]++|\\.)*+)')")
 _QUOTED_ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 # A name and a value, a token or a number need one of these.
 _MAY_HAVE_SECRET: Final = re.compile(r"[=:<{%@]|--|[\w\-]{8}|[0-9][ +\-][0-9]")
