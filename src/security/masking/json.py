@@ -113,7 +113,7 @@ class _Document:
             couple.start(2)
             for pattern in ((_COUPLE, _ARGUMENT) if '"-' in self.text else (_COUPLE,))
             for couple in pattern.finditer(self.text)
-            if self.hiding.is_secret(_decoded(couple[1]))
+            if self.hiding.is_secret(_decoded(couple[1]) if "\\" in couple[1] else couple[1])
         }
         if self.has_escapes or self.may_detect or has_named or self.couples or self.values_may_name():
             return self.masked_string_by_string(self.values_of_named() if has_named else {})
