@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -11,12 +12,14 @@ from functools import lru_cache
 from typing import Final
 
 from security.config import settings
-from security.masking import mask_text
-from security.truncation import fit_text, truncate_json
+from security.masking import mask_body
+from security.truncation import ELLIPSIS, fit_text, truncate_json
 
 # What is looked at beyond what is stored: room for a secret that begins where the stored text ends, and for long
 # texts in JSON, which are shortened.
 _LEAST_CAPTURE: Final = 16_384
+# The longest secret that is known by its look alone and not by its beginning.
+_CUT_END: Final = 256
 # Python also has codecs that are slow (punycode and idna are quadratic) or no charsets at all (zlib). These are the
 # ones of the WHATWG Encoding Standard, and UTF-32.
 _CODECS: Final = frozenset(
@@ -116,18 +119,38 @@ class Body:
         kind = media_type(self.content_type)
         if not self.content or kind.name not in settings.LOG_RESPONSE_BODY_CONTENT_TYPES:
             return ""
-        # Masking comes before any cut, which could otherwise bare the half of a secret.
-        text = mask_text(self.content.decode(kind.charset, "replace"))
+        text = decoded_body(self.content, kind)
         bound = capture_bound(limit)
-        is_whole = bound is None or len(self.content) < bound
-        if limit is None or (is_whole and len(text) <= limit):
-            return fit_text(text, limit)
-        string_limit = settings.LOG_JSON_STRING_LENGTH
-        if kind.is_json and string_limit is not None:
-            shortened = truncate_json(text, limit, string_limit)
-            if shortened is not None:
-                return fit_text(shortened, None)
+        return stored_body(text, kind, limit, is_whole=bound is None or len(self.content) < bound)
+
+
+def stored_body(text: str, kind: MediaType, limit: int | None, *, is_whole: bool) -> str:
+    """Mask a body, and cut it to `limit` characters; `is_whole` says that nothing of it is missing yet."""
+    # Masking comes before any cut, which could otherwise bare the half of a secret.
+    text = mask_body(text, kind.name)
+    if limit is None or (is_whole and len(text) <= limit):
         return fit_text(text, limit)
+    string_limit = settings.LOG_JSON_STRING_LENGTH
+    if kind.is_json and string_limit is not None:
+        shortened = truncate_json(text, limit, string_limit)
+        if shortened is not None:
+            return fit_text(shortened, None)
+    return fit_text(text if is_whole else without_cut_end(text), limit)
+
+
+def without_cut_end(text: str) -> str:
+    """Drop the end of a text that was cut before it was masked: half a secret there looks like none."""
+    return text[: -min(_CUT_END, len(text) // 2)] + ELLIPSIS
+
+
+def decoded_body(content: bytes, kind: MediaType) -> str:
+    """Decode a body as its type says, or as its first bytes do."""
+    charset = kind.charset
+    # Of JSON the bytes themselves say it (RFC 4627, 3), of anything a byte order mark does; the site's parsers look
+    # there too, whatever the header says.
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in content[:4]:
+        charset = json.detect_encoding(content[:4])
+    return content.decode(charset, "replace")
 
 
 def is_encoded(headers: Mapping[str, str]) -> bool:

@@ -194,6 +194,11 @@ class Settings:
         },
         PATTERNS,
     )
+    # Names whose values are hidden, beside the documented ones; and names that are never taken for secret.
+    SENSITIVE_KEYS = Setting[Collection[str]]((), TEXTS)
+    INNOCENT_KEYS = Setting[Collection[str]]((), TEXTS)
+    # Detectors that are off, by their documented names.
+    DISABLED_DETECTORS = Setting[Collection[str]]((), TEXTS)
 
     # Where it is kept
     BACKENDS = Setting[Collection[str] | None](None, TEXTS.or_none(), alias="BACKEND_WRITERS")

@@ -15,9 +15,9 @@ from typing import Any, Final, Literal
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from security.body import Body
+from security.body import Body, capture_bound, media_type, stored_body, without_cut_end
 from security.config import settings
-from security.masking import mask_members, mask_text
+from security.masking import mask_body, mask_data, mask_host, mask_members, mask_path, mask_text
 from security.truncation import ELLIPSIS, fit_mapping, fit_text
 
 _METADATA_KEY: Final = "security"
@@ -30,6 +30,11 @@ class StoredAs(ABC):
     @abstractmethod
     def clean(self, value: Any) -> Any:
         """Mask a value and make it fit."""
+
+    def mask_stored(self, name: str, values: Mapping[str, Any]) -> Any:
+        """Mask the value of the field `name` of an entry that is stored already."""
+        value = values.get(name)
+        return value if not value else self.clean(value)
 
     def when_masking_fails(self) -> Any:
         """Give what is stored in place of a value that could not be masked."""
@@ -62,9 +67,23 @@ class Text(StoredAs):
     def clean(self, value: str | None) -> str | None:
         if value is None:
             return None
+        text = str(value)
         # A secret that begins inside what is stored is masked as far as this window reaches, and cut after that.
-        window = str(value)[: 2 * self.max_length]
-        return fit_text(mask_text(window), self.max_length)
+        window = 2 * self.max_length
+        masked = self.mask(text[:window])
+        return fit_text(masked if len(text) <= window else without_cut_end(masked), self.max_length)
+
+    def mask(self, text: str) -> str:
+        return mask_text(text)
+
+
+class UrlPath(Text):
+    """The path of an address: masked segment by segment, then cut."""
+
+    __slots__ = ()
+
+    def mask(self, text: str) -> str:
+        return mask_path(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +95,30 @@ class Traceback(StoredAs):
     def clean(self, value: str | None) -> str | None:
         if value is None:
             return None
-        if len(value) > 4 * self.max_length:
-            value = value[: 2 * self.max_length] + value[-2 * self.max_length :]
-        text = fit_text(mask_text(value), None)
-        if len(text) <= self.max_length:
-            return text
+        value = str(value)
         head = self.max_length // 4
-        return text[:head] + ELLIPSIS + text[len(text) - (self.max_length - head - 1) :]
+        rest = self.max_length - head - 1
+        if len(value) > 4 * self.max_length:
+            first = without_cut_end(mask_text(value[: 2 * self.max_length]))
+            last = mask_text(_from_new_line(value[-2 * self.max_length :]))
+            return fit_text(first[:head], None) + ELLIPSIS + fit_text(last[-rest:], None)[-rest:]
+        text = fit_text(mask_text(value), None)
+        return text if len(text) <= self.max_length else text[:head] + ELLIPSIS + text[-rest:]
+
+
+class Host(Text):
+    """The host of an address, which may come with user and password."""
+
+    __slots__ = ()
+
+    def mask(self, text: str) -> str:
+        return mask_host(text)
+
+
+def _from_new_line(text: str) -> str:
+    """Drop the rest of the line in which a text was cut: it can be the rest of a secret."""
+    _, newline, rest = text[: len(text) // 4].partition("\n")
+    return rest + text[len(text) // 4 :] if newline else text[len(text) // 4 :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +128,17 @@ class BodyText(StoredAs):
     limit: Callable[[], int | None]
 
     def clean(self, value: Body | str) -> str:
-        return value.stored(self.limit()) if isinstance(value, Body) else fit_text(mask_text(value), self.limit())
+        limit = self.limit()
+        if isinstance(value, Body):
+            return value.stored(limit)
+        text, bound = str(value), capture_bound(limit)
+        is_whole = bound is None or len(text) <= bound
+        return stored_body(text[:bound], media_type(""), limit, is_whole=is_whole)
+
+    def mask_stored(self, name: str, values: Mapping[str, Any]) -> str:
+        # What was cut as the setting said then is not cut again.
+        headers = values.get(name.replace("_body", "_headers")) or {}
+        return fit_text(mask_body(values.get(name) or "", media_type(str(headers.get("Content-Type", ""))).name), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +164,17 @@ class Data(StoredAs):
     def clean(self, value: Any) -> Any:
         if not value:
             return value
-        cleaned = self._clean_texts(json.loads(json.dumps(value, cls=_Encoder, skipkeys=True)))
+        text = json.dumps(value, cls=_Encoder, skipkeys=True)
+        if len(text) > 8 * self.max_length:
+            # Six characters of an escape are one that is stored; more than this is too long whatever is hidden of it.
+            return {ELLIPSIS: f"{len(text)} characters, too long to store"}
+        cleaned = self._clean_texts(mask_data(json.loads(text)))
         length = len(json.dumps(cleaned, ensure_ascii=False))
         return cleaned if length <= self.max_length else {ELLIPSIS: f"{length} characters, too long to store"}
 
     def _clean_texts(self, value: Any) -> Any:
         if isinstance(value, str):
-            return fit_text(mask_text(value), None)
+            return fit_text(value, None)
         if isinstance(value, list):
             return [self._clean_texts(item) for item in value]
         if isinstance(value, dict):

@@ -6,8 +6,10 @@ Every text of every kind passes `make_entry`, which masks it: nothing else makes
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import IntEnum
+from functools import partial
 from time import perf_counter
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 from security.context import open_scopes, parent_of
 from security.enums import Event, LoggerName
 from security.fields import StoredAs
+from security.masking import held_rules
 from security.records import FIELDS, SETTLED_FIELDS, TRANSITIONS, Entry, Record
 from security.traces import Traceparent
 
@@ -78,21 +81,37 @@ def make_entry(record: Record, event: Event, *, state: IntEnum | None = None) ->
         record.state = new_state
     record.version += 1
     settled = record.settled
-    values = {
-        name: settled[name] if name in settled else _clean(record, name, how)
-        for name, how in FIELDS[record.kind].items()
-    }
+    with held_rules():
+        values = {
+            name: settled[name] if name in settled else _clean(record, name, how)
+            for name, how in FIELDS[record.kind].items()
+        }
     if not settled:
         record.settled = {name: values[name] for name in SETTLED_FIELDS[record.kind]}
     return [Entry(record.kind, event, MappingProxyType(values))]
 
 
+def remask(kind: LoggerName, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the fields of a stored entry that today's rules change, masked."""
+    changes = {}
+    with held_rules():
+        for name, how in FIELDS[kind].items():
+            masked = _masked(partial(how.mask_stored, name, values), name, f"{kind}|{values['id']}", how)
+            if masked != values.get(name):
+                changes[name] = masked
+    return changes
+
+
 def _clean(record: Record, name: str, how: StoredAs) -> object:
     value = getattr(record, name)
+    return _masked(partial(how.clean, value), name, record.reference, how)
+
+
+def _masked(mask: Callable[[], object], name: str, reference: str, how: StoredAs) -> object:
     try:
-        return how.clean(value)
+        return mask()
     except Exception as error:  # whatever was sent, what cannot be masked is not stored
         # The text of the error can quote the value: its type has to do.
         cause = type(error).__name__
-        logger.error("The field %s of %s could not be masked (%s): it is hidden.", name, record.reference, cause)
+        logger.error("The field %s of %s could not be masked (%s): it is hidden.", name, reference, cause)
         return how.when_masking_fails()

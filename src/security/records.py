@@ -28,7 +28,20 @@ from security.enums import (
     LoggerName,
     RequestLogState,
 )
-from security.fields import BodyText, Data, Members, Name, Plain, Text, Traceback, settled_fields, stored, stored_fields
+from security.fields import (
+    BodyText,
+    Data,
+    Host,
+    Members,
+    Name,
+    Plain,
+    Text,
+    Traceback,
+    UrlPath,
+    settled_fields,
+    stored,
+    stored_fields,
+)
 from security.ids import new_id
 from security.references import ObjectReference
 
@@ -93,9 +106,9 @@ class Record:
 class RequestRecord(Record):
     """An HTTP request and its response."""
 
-    host: str = stored(Name(255), default="", settled=True)
+    host: str = stored(Host(255), default="", settled=True)
     method: str = stored(Name(20), default="", settled=True)
-    path: str = stored(Text(2000), default="", settled=True)
+    path: str = stored(UrlPath(2000), default="", settled=True)
     queries: Mapping[str, str | list[str]] = stored(Members("QUERIES", 8000), default_factory=dict, settled=True)
     """The values by name; the values of a name that is repeated are a list."""
     is_secure: bool = stored(Plain(), default=False, settled=True)

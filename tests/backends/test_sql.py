@@ -236,7 +236,7 @@ def test_runs_and_invocations_find_each_other() -> None:
 def test_a_command_is_stored_with_its_output() -> None:
     record = CommandRecord(name="x", output="password=secret\n")
     deliver(recording.complete(record, Event.FINISHED))
-    assert CommandLog.objects.get().output == "password=[Filtered]"
+    assert CommandLog.objects.get().output == "password=[Filtered]\n"
 
 
 # The readers answer alike from each backend that reads.

@@ -1,5 +1,5 @@
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
 from . import output_views, throttling_views, views
 
@@ -31,6 +31,7 @@ urlpatterns = [
     path("exempt-async/", views.exempt_async, name="exempt-async"),
     path("exempt-class/", views.Exempt.as_view(), name="exempt-class"),
     path("exempt-child/", views.ExemptChild.as_view(), name="exempt-child"),
+    path("masking/", include("tests.site.masking_views")),
     path("admin/", admin.site.urls),
     *throttling_views.urlpatterns,
     *output_views.urlpatterns,

@@ -41,10 +41,9 @@ def test_json_that_was_cut_at_the_bound_of_the_capture_is_json_again() -> None:
     assert stored == ""
     stored = Body(whole[: capture_bound(1000)], "application/json").stored(1000)
     assert json.loads(stored)["texts"][0] == "y" * 100
-    masked = Body(json.dumps({"password": "z" * 50_000}).encode()[: capture_bound(1000)], "application/json").stored(
-        1000
-    )
-    assert json.loads(masked) == {"…": "…"}
+    cut = json.dumps({"password": "z" * 50_000}).encode()[: capture_bound(1000)]
+    masked = Body(cut, "application/json").stored(1000)
+    assert json.loads(masked) == {"password": "[Filtered]", "…": "…"}
 
 
 def test_a_cut_does_not_bare_half_a_secret() -> None:
@@ -75,7 +74,7 @@ def test_only_charsets_of_the_web_are_decoded(label: str, codec: str) -> None:
 
 
 def test_broken_bytes_are_replaced() -> None:
-    assert Body(b"\xff\xfea", "text/html; charset=utf-8").stored(10) == "\ufffd\ufffda"
+    assert Body(b"\xfa\xfba", "text/html; charset=utf-8").stored(10) == "\ufffd\ufffda"
 
 
 @pytest.mark.parametrize(("limit", "bound"), [(None, None), (1000, 16_384), (10_000, 40_000), (0, 16_384)])

@@ -93,6 +93,7 @@ MIRROR = "security.backends.sql.db_router.MirrorSecurityLoggerRouter"
         ({"SECURITY_THROTTLING_STORAGE": "localhost"}, "E001", "redis://localhost:6379/0"),
         ({"SECURITY_THROTTLING_STORAGE": "reddis://a", **THROTTLING}, "E030", "redis://localhost:6379/0"),
         ({"SECURITY_BACKEND_READER": "logging", **THROTTLING}, "W030", "SECURITY_THROTTLING_STORAGE"),
+        ({"SECURITY_DISABLED_DETECTORS": ["luhn"]}, "E070", "card_number, iban"),
         ({"SECURITY_BACKENDS": ["elasticsearch"]}, "E010", "sql, logging"),
         ({"SECURITY_BACKEND_READER": "logging"}, "E011", "Write one of: sql"),
         ({"MIDDLEWARE": [LOG, AUTHENTICATION]}, "E012", f"Move '{LOG}' behind"),

@@ -6,12 +6,11 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import models
 
-from security import fields, recording
+from security import fields, masking, recording
 from security.backends.sql.models import LOG_MODELS, RelatedObject
 from security.context import inside
 from security.enums import Event, LoggerName, RequestLogState
 from security.fields import Name
-from security.masking import patterns
 from security.records import FIELDS, RECORD_TYPES, TRANSITIONS, InputRequestRecord, Record
 from security.references import ObjectReference
 
@@ -58,7 +57,7 @@ def test_the_version_grows_with_each_entry_and_an_entry_stays_as_it_was() -> Non
 
 def test_what_is_settled_is_masked_once_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     masked: list[str] = []
-    mask = patterns.mask_members
+    mask = masking.mask_members
     monkeypatch.setattr(fields, "mask_members", lambda members, group: masked.append(group) or mask(members, group))
     record = InputRequestRecord(path="/a", request_headers={"Authorization": "secret"})
     (first,) = recording.begin(record)

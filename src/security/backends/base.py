@@ -6,7 +6,7 @@ A backend of a third party is a Django app whose AppConfig extends `SecurityBack
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -134,6 +134,31 @@ class History(ABC):
         """Go through the requests that began at `start` or later and before `end`, in their order."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry as it is read back, to be changed."""
+
+    id: UUID
+    version: int
+    values: Mapping[str, Any]
+
+
+class Rewritable(ABC):
+    """Changes entries that are stored already."""
+
+    @abstractmethod
+    def count_stored(self, kind: LoggerName, after: UUID | None) -> int:
+        """Count the entries of a kind with an id behind `after`."""
+
+    @abstractmethod
+    def read_stored(self, kind: LoggerName, after: UUID | None, size: int) -> list[StoredEntry]:
+        """Give the first `size` entries of a kind with an id behind `after`, in the order of their ids."""
+
+    @abstractmethod
+    def rewrite_stored(self, kind: LoggerName, changes: Sequence[tuple[StoredEntry, Mapping[str, Any]]]) -> int:
+        """Change fields of entries, and give how many were changed; one that has a newer version by now stays."""
+
+
 class EntriesRefusedError(Exception):
     """Some entries of a batch were refused for what they hold; all others are stored."""
 
@@ -154,6 +179,7 @@ class SecurityBackend(AppConfig):
     reader: Reader | None = None
     counter: Counter | None = None
     history: History | None = None
+    rewriter: Rewritable | None = None
 
     def ready(self) -> None:
         if not apps.is_installed("security"):

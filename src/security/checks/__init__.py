@@ -10,7 +10,7 @@ from django.core.checks import register as register_check
 
 from .setup import check_backends, check_middleware, check_routers
 from .throttling import check_counter, check_proxies
-from .values import check_names, check_paths, check_patterns, check_values
+from .values import check_detectors, check_names, check_paths, check_patterns, check_values
 
 
 def register() -> None:
@@ -19,6 +19,7 @@ def register() -> None:
         check_names,
         check_values,
         check_patterns,
+        check_detectors,
         check_paths,
         check_backends,
         check_middleware,

@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 
 from security.addresses import parse_network
 from security.config import PREFIX, Setting, Settings, all_settings, settings
+from security.masking.detectors import DETECTORS
 from security.throttling.policy import default_validators
 
 _PATTERN_GROUPS = ("BODY", "HEADERS", "QUERIES")
@@ -94,6 +95,22 @@ def check_patterns(**kwargs: Any) -> list[CheckMessage]:
                     )
                 )
     return messages
+
+
+def check_detectors(**kwargs: Any) -> list[CheckMessage]:
+    disabled, name = settings.DISABLED_DETECTORS, Settings.DISABLED_DETECTORS.name
+    if not Settings.DISABLED_DETECTORS.expected.accepts(disabled):
+        return []  # check_values says so
+    known = [detector.name for detector in DETECTORS]
+    return [
+        Error(
+            f"{name} has {detector!r}, which is no detector.",
+            hint=f"Write one of {', '.join(known)}.",
+            id="security_logger.E070",
+        )
+        for detector in disabled
+        if detector not in known
+    ]
 
 
 def check_paths(**kwargs: Any) -> list[CheckMessage]:

@@ -22,9 +22,11 @@ class SecuritySQLBackend(SecurityBackend):
         from .counter import SQLCounter
         from .history import SQLHistory
         from .reader import SQLReader
+        from .rewriter import SQLRewriter
         from .writer import SQLWriter
 
         self.writer = SQLWriter()
         self.reader = SQLReader()
         self.counter = SQLCounter()
         self.history = SQLHistory()
+        self.rewriter = SQLRewriter()

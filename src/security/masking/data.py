@@ -1,0 +1,56 @@
+"""Data of the site's own, as JSON holds it: arguments and results of tasks, extra data."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from .hiding import Hiding, settled
+from .numbers import is_card_number
+from .patterns import apply_patterns_to_masked
+
+_NAMING: Final = ("name", "key", "field", "param", "header")
+_NAMED: Final = frozenset(("value", "val", "content", "text"))
+
+
+def mask_data(value: Any, hiding: Hiding) -> Any:
+    """Hide what stands under secret keys, and mask all texts; `value` is made of what `json.loads` gives."""
+    if isinstance(value, str):
+        return settled(value, lambda text: apply_patterns_to_masked(hiding.inner(text), hiding))
+    if isinstance(value, list):
+        return _mask_items(value, hiding)
+    if isinstance(value, dict):
+        return _mask_members(value, hiding)
+    if isinstance(value, int) and "card_number" not in hiding.rules.disabled_detectors and is_card_number(str(value)):
+        return hiding.hide("detector card_number", str(value))
+    return value
+
+
+def _mask_items(items: list[Any], hiding: Hiding) -> list[Any]:
+    masked = []
+    for position, item in enumerate(items):
+        before = items[position - 1] if position else None
+        # ["password", "x"], or ["--password", "x"] in a list of arguments
+        is_named = isinstance(before, str) and (len(items) == 2 or before.startswith("-")) and hiding.is_secret(before)
+        if is_named and isinstance(item, str) and not item.startswith("-"):
+            masked.append(_hidden(str(before), item, hiding))
+        else:
+            masked.append(mask_data(item, hiding))
+    return masked
+
+
+def _mask_members(members: dict[str, Any], hiding: Hiding) -> dict[str, Any]:
+    is_named_secret = any(isinstance(members.get(name), str) and hiding.is_secret(members[name]) for name in _NAMING)
+    masked = {}
+    for name, value in members.items():
+        shown = hiding.inner(name)
+        if hiding.is_secret(name) or hiding.is_secret(shown) or (is_named_secret and name.lower() in _NAMED):
+            masked[shown] = _hidden(name, value, hiding)
+        else:
+            masked[shown] = mask_data(value, hiding)
+    return masked
+
+
+def _hidden(name: str, value: Any, hiding: Hiding) -> Any:
+    if value is None or value == "" or isinstance(value, bool) or value == hiding.replacement:
+        return value
+    return hiding.hide(f"key {name}", str(value))

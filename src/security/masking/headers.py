@@ -1,0 +1,62 @@
+"""Header fields with a structure of their own (RFC 9110, RFC 6265): what is not secret in them stays."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from .hiding import Hiding
+from .urls import mask_host, mask_url
+
+_URL_HEADERS: Final = frozenset(
+    ("location", "referer", "content-location", "origin", "refresh", "destination", "x-original-url", "x-rewrite-url")
+)
+_HOST_HEADERS: Final = frozenset(("host", "x-forwarded-host", "x-host"))
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9\-]{1,31})[ \t]++(?=\S)")
+_COOKIE_ATTRIBUTES: Final = frozenset(
+    ("path", "domain", "expires", "max-age", "samesite", "secure", "httponly", "partitioned", "priority", "version")
+)
+
+
+def normal_name(name: str) -> str:
+    return name.replace("_", "-").lower()
+
+
+def hide_header(name: str, value: str, rule: str, hiding: Hiding) -> str:
+    """Hide the value of a header that is secret, but for what of its structure is not."""
+    if not value or value == hiding.replacement:
+        return value
+    normal = normal_name(name)
+    if normal.endswith("authorization"):
+        scheme = _SCHEME.match(value)
+        if scheme is not None:
+            rest = value[scheme.end() :]
+            return value if rest == hiding.replacement else scheme[0] + hiding.hide(rule, rest)
+    elif normal in ("cookie", "cookie2"):
+        return ";".join(_hidden_cookie(part, rule, hiding) for part in value.split(";"))
+    elif normal in ("set-cookie", "set-cookie2"):
+        first, *attributes = value.split(";")
+        kept = [part if _is_cookie_attribute(part) else _hidden_cookie(part, rule, hiding) for part in attributes]
+        return ";".join((_hidden_cookie(first, rule, hiding), *kept))
+    return hiding.hide(rule, value)
+
+
+def mask_header(name: str, value: str, hiding: Hiding) -> str:
+    """Mask the value of a header that is not secret as such."""
+    normal = normal_name(name)
+    if normal in _URL_HEADERS:
+        return mask_url(value, hiding)
+    return mask_host(value, hiding) if normal in _HOST_HEADERS else hiding.inner(value)
+
+
+def _is_cookie_attribute(part: str) -> bool:
+    return part.partition("=")[0].strip().lower() in _COOKIE_ATTRIBUTES
+
+
+def _hidden_cookie(part: str, rule: str, hiding: Hiding) -> str:
+    name, equals, value = part.partition("=")
+    if not equals:
+        return part if not part.strip() or part.strip() == hiding.replacement else hiding.hide(rule, part)
+    if not value.strip() or value == hiding.replacement:
+        return part
+    return f"{name}={hiding.hide(rule, value)}"

@@ -1,0 +1,65 @@
+"""One masking of one value: its rules, how deep it is inside other structures, and what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from .rules import Rules
+
+# JSON in a form in a URL in JSON ... : what is inside more structures than these is hidden whole.
+_MOST_LEVELS: Final = 8
+_MOST_ROUNDS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was hidden: by which rule, and what it was."""
+
+    rule: str
+    hidden: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hiding:
+    """What every part of the masking is given beside the text."""
+
+    rules: Rules
+    mask: Callable[[str, Hiding], str]
+    """Masks a text whose structure is not known: how one structure reaches those inside it."""
+    level: int = 0
+    findings: list[Finding] | None = None
+    """Where findings go, if anybody asks for them; they hold secrets."""
+
+    @property
+    def replacement(self) -> str:
+        return self.rules.replacement
+
+    def is_secret(self, key: str) -> bool:
+        return self.rules.keys.has(key)
+
+    def hide(self, rule: str, hidden: str) -> str:
+        """Give what is stored in place of `hidden`."""
+        if self.findings is not None and hidden != self.rules.replacement:
+            self.findings.append(Finding(rule, hidden))
+        return self.rules.replacement
+
+    def inner(self, text: str) -> str:
+        """Mask a text that stood inside a structure."""
+        if not text or text == self.rules.replacement:
+            return text
+        if self.level >= _MOST_LEVELS:
+            return self.hide("nested too deep", text)
+        deeper = replace(self, level=self.level + 1)
+        return settled(text, lambda text: self.mask(text, deeper))
+
+
+def settled(text: str, mask: Callable[[str], str]) -> str:
+    """Mask until nothing changes: what was hidden can have stood in the way of what is beside it."""
+    for _ in range(_MOST_ROUNDS):
+        masked = mask(text)
+        if masked == text:
+            break
+        text = masked
+    return text

@@ -1,0 +1,169 @@
+"""Which names mean that a value is secret, in whatever spelling they come.
+
+A name is taken apart into words (`userPassword`, `user-password` and `USER_PASSWORD` are two words each), without
+accents and numbers. What follows are the documented lists; `SECURITY_SENSITIVE_KEYS` adds to them, and the names in
+`SECURITY_INNOCENT_KEYS` are never taken for secret.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Final
+
+# Found anywhere in a name, also in the middle of a word: no innocent word has them.
+ANYWHERE: Final = (
+    *("password", "passwd", "passphrase", "passcode", "passwrd", "credential", "authorization", "csrf", "xsrf"),
+    *("api key", "access key", "secret key", "private key", "signing key", "encryption key", "master key"),
+    *("shared key", "account key", "ssh key", "session id", "session key", "sess id", "auth code"),
+    *("authorization code", "card number", "credit card", "card no", "cvv", "security code", "verification code"),
+    *("recovery code", "backup code", "seed phrase", "recovery phrase", "one time code"),
+    *("passwort", "kennwort", "contraseña", "wachtwoord", "lösenord", "adgangskode", "mot de passe", "salasana"),
+    *(
+        "jelszó",
+        "пароль",
+        "пароля",
+        "密码",
+        "密碼",
+        "口令",
+        "パスワード",
+        "暗証番号",
+        "비밀번호",
+        "كلمة المرور",
+        "סיסמה",
+    ),
+)
+# Words that may also end a longer one: "csrfmiddlewaretoken", but neither "tokenizer" nor "secretary".
+ENDS_OF_WORDS: Final = ("token", "secret")
+# Only as words of their own: "pin", but not "shipping".
+WORDS: Final = (
+    *("pin", "pin code", "pin number", "otp", "totp", "hotp", "cvc", "iban", "jwt", "pwd", "psw", "pswd", "bearer"),
+    *("ssn", "social security number", "mnemonic", "fa code", "mfa code", "sms code", "login code", "priv key"),
+    *("client assertion", "saml response", "set cookie", "connect sid", "basic auth", "card code"),
+    *("x amz signature", "x goog signature", "user pass", "db pass", "database pass", "smtp pass", "mail pass"),
+    *("admin pass", "root pass", "http pass", "proxy pass", "ftp pass", "login pass", "my pass"),
+    *("heslo", "senha", "clave", "parola", "passord", "hasło", "haslo", "şifre", "parool", "zaporka", "lozinka"),
+)
+# Only as the whole name.
+WHOLE: Final = ("pass", "auth", "session", "cookie", "cookies", "sid", "sig", "signature", "hmac")
+
+# A name that begins or ends so says something about a secret: "token_count", "authorization_status", "has_password".
+INNOCENT_BEGINNINGS: Final = (
+    *("has", "is", "needs", "requires", "require", "allow", "allows", "no", "max", "min", "num", "total"),
+    *("prompt", "completion", "cached", "reasoning", "forgot"),
+)
+INNOCENT_ENDINGS: Final = (
+    *("count", "counts", "counter", "total", "status", "state", "type", "types", "kind", "length", "len", "size"),
+    *("limit", "limits", "usage", "used", "expires", "expired", "expiry", "expiration", "expire", "ttl", "lifetime"),
+    *("age", "at", "on", "in", "date", "time", "timestamp", "enabled", "disabled", "required", "optional", "valid"),
+    *("invalid", "verified", "set", "changed", "missing", "policy", "strength", "score", "rules", "requirements"),
+    *("name", "label", "title", "help", "description", "format", "version", "algorithm", "alg", "method", "methods"),
+    *("endpoint", "class", "icon", "error", "errors", "message", "attempts", "attempt", "retries", "visible"),
+    *("supported", "provider", "issuer", "brand", "scope", "scopes", "audience", "file", "path", "dir", "consent"),
+    *("accepted", "number of uses", "per", "rate", "cost", "price", "country", "currency"),
+)
+# Endpoints of OAuth and the like: no secret is in their address.
+INNOCENT_NAMES: Final = ("token uri", "token url", "authorization url", "authorization uri", "authorization server")
+
+# Whatever name of the lists a text has, it has one of these: most texts are told to be harmless by them.
+STEMS: Final = (
+    *("pass", "pwd", "psw", "pswd", "auth", "cred", "csrf", "xsrf", "key", "sess", "card", "cvv", "cvc", "code"),
+    *("phrase", "token", "secret", "pin", "otp", "iban", "jwt", "bearer", "ssn", "social", "mnem", "assertion", "saml"),
+    *("cookie", "sid", "sig", "hmac"),
+)
+
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
+# Names in other scripts have no capital letters in the middle to look at, or none that say anything.
+_WORD_OF_ANY_SCRIPT: Final = re.compile(r"[^\W\d_]+")
+_LONGEST_REMEMBERED: Final = 64
+_MOST_REMEMBERED: Final = 4096
+# Of a name that is longer, the beginning and the end are looked at.
+_LONGEST_NAME: Final = 1000
+_MOST_WORDS_OF_A_TERM: Final = 4
+
+
+def words_of(name: str) -> list[str]:
+    """Take a name apart into its words, in small letters, without accents, numbers and signs."""
+    if len(name) > _LONGEST_NAME:
+        name = f"{name[: _LONGEST_NAME // 2]} {name[-_LONGEST_NAME // 2 :]}"
+    if name.isascii():
+        return [word.lower() for word in _WORD.findall(name)]
+    decomposed = unicodedata.normalize("NFKD", name)
+    plain = "".join(c for c in decomposed if not unicodedata.combining(c))
+    pattern = _WORD if plain.isascii() else _WORD_OF_ANY_SCRIPT
+    return [word.casefold() for word in pattern.findall(plain)]
+
+
+def _joined(terms: Iterable[str]) -> frozenset[str]:
+    return frozenset("".join(words_of(term)) for term in terms)
+
+
+_ANYWHERE: Final = _joined(ANYWHERE)
+_WORDS: Final = _joined(WORDS)
+_WHOLE: Final = _joined(WHOLE)
+_INNOCENT_BEGINNINGS: Final = frozenset(INNOCENT_BEGINNINGS)
+_INNOCENT_ENDINGS: Final = frozenset(INNOCENT_ENDINGS)
+_INNOCENT_NAMES: Final = _joined(INNOCENT_NAMES)
+
+
+class SensitiveKeys:
+    """The names of one site: the documented lists, what the site adds to them, and what it takes from them."""
+
+    def __init__(self, added: Iterable[str], innocent: Iterable[str]) -> None:
+        self._added = _joined(added)
+        self._innocent = _INNOCENT_NAMES | _joined(innocent)
+        self._known: dict[str, bool] = {}
+        terms = (*ANYWHERE, *ENDS_OF_WORDS, *WORDS, *WHOLE, *added)
+        # The most common ones come first.
+        stems = {_stem(term) for term in terms if term.isascii()}
+        self._stems = (*(stem for stem in STEMS if stem in stems), *sorted(stems.difference(STEMS)))
+
+    def has(self, name: str) -> bool:
+        """Tell whether what stands under a name is secret."""
+        known = self._known.get(name)
+        if known is None:
+            known = self._decide(words_of(name))
+            # Clients invent names: what is remembered is bounded.
+            if len(name) <= _LONGEST_REMEMBERED and len(self._known) < _MOST_REMEMBERED:
+                self._known[name] = known
+        return known
+
+    def may_be_in(self, text: str) -> bool:
+        """Tell quickly whether a text, in small letters, can have a name of the lists in it."""
+        return not text.isascii() or any(stem in text for stem in self._stems)
+
+    def has_phrase(self, phrase: str) -> bool:
+        """Tell whether the last two or three words of a text are one of the names of several words."""
+        words = words_of(phrase)
+        runs = {"".join(words[-2:]), "".join(words[-3:])} if len(words) > 1 else set()
+        return any(not runs.isdisjoint(names) for names in (_ANYWHERE, _WORDS, self._added))
+
+    def _decide(self, words: list[str]) -> bool:
+        joined = "".join(words)
+        if joined in self._innocent or not joined:
+            return False
+        if joined in _WHOLE or joined in self._added:
+            return True
+        if words[-1] in _INNOCENT_ENDINGS or words[0] in _INNOCENT_BEGINNINGS:
+            return False
+        if any(term in joined for term in _ANYWHERE):
+            return True
+        return any(_singular(word).endswith(ENDS_OF_WORDS) for word in words) or self._has_word(words)
+
+    def _has_word(self, words: list[str]) -> bool:
+        for start in range(len(words)):
+            run = ""
+            for word in words[start : start + _MOST_WORDS_OF_A_TERM]:
+                run += word
+                if not {run, _singular(run)}.isdisjoint(_WORDS) or not {run, _singular(run)}.isdisjoint(self._added):
+                    return True
+        return False
+
+
+def _singular(word: str) -> str:
+    return word.removesuffix("s")
+
+
+def _stem(term: str) -> str:
+    return next((stem for stem in STEMS if stem in term.lower()), max(words_of(term), key=len, default=""))

@@ -1,0 +1,89 @@
+"""What a site wants hidden, as its settings say it at this moment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from security.config import Settings, settings
+
+from .keys import SensitiveKeys
+
+DEFAULT_PATTERNS: Final = frozenset(Settings.HIDE_SENSITIVE_DATA_PATTERNS.default.get("BODY", ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules of a site."""
+
+    replacement: str
+    keys: SensitiveKeys
+    body: tuple[str, ...]
+    headers: tuple[str, ...]
+    queries: tuple[str, ...]
+    disabled_detectors: frozenset[str]
+
+    @property
+    def has_own_patterns(self) -> bool:
+        return not DEFAULT_PATTERNS.issuperset(self.body)
+
+
+_held: ContextVar[tuple[Rules | None] | None] = ContextVar("security_masking_rules", default=None)
+
+
+@contextmanager
+def held_rules() -> Iterator[None]:
+    """Read the settings once for all that is masked in this block."""
+    token = _held.set((_read_rules(),))
+    try:
+        yield
+    finally:
+        _held.reset(token)
+
+
+def current_rules() -> Rules | None:
+    """Give the rules that hold now; None where SECURITY_HIDE_SENSITIVE_DATA is off."""
+    held = _held.get()
+    return _read_rules() if held is None else held[0]
+
+
+def _read_rules() -> Rules | None:
+    if not settings.HIDE_SENSITIVE_DATA:
+        return None
+    patterns = settings.HIDE_SENSITIVE_DATA_PATTERNS
+    return _rules(
+        settings.SENSITIVE_DATA_REPLACEMENT,
+        _fixed(settings.SENSITIVE_KEYS),
+        _fixed(settings.INNOCENT_KEYS),
+        _fixed(patterns.get("BODY", ())),
+        _fixed(patterns.get("HEADERS", ())),
+        _fixed(patterns.get("QUERIES", ())),
+        _fixed(settings.DISABLED_DETECTORS),
+    )
+
+
+def _fixed(texts: Collection[str]) -> tuple[str, ...]:
+    return texts if type(texts) is tuple else tuple(sorted(texts) if isinstance(texts, (set, frozenset)) else texts)
+
+
+@lru_cache(maxsize=16)
+def _rules(
+    replacement: str,
+    added: tuple[str, ...],
+    innocent: tuple[str, ...],
+    body: tuple[str, ...],
+    headers: tuple[str, ...],
+    queries: tuple[str, ...],
+    disabled: tuple[str, ...],
+) -> Rules:
+    return Rules(replacement, SensitiveKeys(added, innocent), body, headers, queries, frozenset(disabled))
+
+
+@lru_cache(maxsize=256)
+def compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)

@@ -1,0 +1,240 @@
+"""XML, SOAP and HTML, read tag by tag: nothing is parsed into a tree, no entity is expanded, no DTD is followed.
+
+What stays is left byte for byte, and well formed XML stays so. A document that was cut off, and HTML that no parser
+would take, are ordinary input.
+"""
+
+from __future__ import annotations
+
+import re
+from html import escape, unescape
+from typing import Final
+
+from . import detectors
+from .hiding import Hiding
+
+# A quoted value has its own end; a tag whose end was cut off ends with the text.
+_TAG: Final = re.compile(r"<([^\W\d][^\s/>\"'<=]*+)((?:[^<>\"']++|\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z))*+)(>|\Z|(?=<))")
+_END_TAG: Final = re.compile(r"</([^\s>]*+)[^<>]*+(>|\Z|(?=<))")
+_ATTRIBUTE: Final = re.compile(r"([^\s=\"'<>/]++)(\s*+=\s*+)(?:\"([^\"]*+)\"?|'([^']*+)'?|([^\s\"'<>]++))")
+_LITERAL: Final = re.compile(r"\"([^\"]*+)\"|'([^']*+)'")
+# Of HTML: they have no end tag.
+_EMPTY: Final = frozenset(
+    ("input", "meta", "br", "img", "link", "hr", "area", "base", "col", "embed", "source", "track")
+)
+# Attributes that name what the element holds, and those that then hold it.
+_NAMING: Final = frozenset(("name", "key", "type", "property", "itemprop", "http-equiv", "field", "param", "header"))
+_HOLDING: Final = frozenset(("value", "content", "data-value", "v", "val", "default", "text"))
+# These have a name and hold much else.
+_NOT_NAMED: Final = frozenset(
+    ("form", "fieldset", "a", "iframe", "frame", "map", "object", "slot", "label", "section", "div", "html", "body")
+)
+# <key>password</key><string>...</string>, <name>password</name><value>...</value>
+_NAMING_ELEMENTS: Final = frozenset(("key", "name", "field", "param", "paramname", "property", "header"))
+# <dt>Password</dt><dd>...</dd>; the cell behind the head of a column is the head of another one.
+_NAMED_BY: Final = {"dt": "dd", "th": "td"}
+
+
+def looks_like_xml(text: str) -> bool:
+    start = text[:64].lstrip("\ufeff \t\r\n")
+    return start[:1] == "<" and (start[1:2].isalpha() or start[1:2] in ("?", "!", "_", "/"))
+
+
+def mask_xml(text: str, hiding: Hiding) -> str | None:
+    """Hide what secret elements and attributes hold, and what is secret in other text; None where there are no tags."""
+    lowered = text.lower()
+    has_references = "&" in text
+    if not (has_references or hiding.rules.keys.may_be_in(lowered) or detectors.may_find(text, lowered)):
+        return text
+    return _Document(text, hiding).masked()
+
+
+def _local(name: str) -> str:
+    return name.rpartition(":")[2]
+
+
+class _Document:
+    def __init__(self, text: str, hiding: Hiding) -> None:
+        self.text = text
+        self.hiding = hiding
+        self.replacement = escape(hiding.replacement)
+        self.kept: list[str] = []
+        self.copied = 0
+        self.tags = 0
+        # The element that is hidden: its name, how often it is open in itself, where its content began.
+        self.hidden = ""
+        self.depth = 0
+        self.began = 0
+        self.why = ""
+        self.name_of_next = ""
+        self.naming_element = ""
+        self.element = ""
+        # Where no further end of a comment, a CDATA section or an instruction comes, none is looked for.
+        self.missing: set[str] = set()
+
+    def put(self, start: int, end: int, replacement: str) -> None:
+        self.kept += (self.text[self.copied : start], replacement)
+        self.copied = end
+
+    def masked(self) -> str | None:
+        text = self.text
+        position = 0
+        while position < len(text):
+            mark = text.find("<", position)
+            end = len(text) if mark < 0 else mark
+            if end > position and not self.hidden:
+                self.take_text(position, end)
+            if mark < 0:
+                break
+            position = self.take_markup(mark)
+        if self.hidden:
+            self.hide_content(len(text))
+        if not self.tags:
+            return None
+        return "".join((*self.kept, text[self.copied :])) if self.kept else text
+
+    def take_markup(self, start: int) -> int:
+        text = self.text
+        if text.startswith("<!--", start):
+            return self.take_section(start, 4, "-->", is_text=True)
+        if text.startswith("<![CDATA[", start):
+            return self.take_section(start, 9, "]]>", is_text=True)
+        if text.startswith("<?", start):
+            return self.take_section(start, 2, "?>", is_text=True)
+        if text.startswith("<!", start):
+            return self.take_declaration(start)
+        if text.startswith("</", start):
+            match = _END_TAG.match(text, start)
+            if match is not None:
+                self.close(_local(match[1]).lower(), start)
+                return max(match.end(), start + 2)
+        match = _TAG.match(text, start)
+        if match is None:
+            return start + 1
+        self.tags += 1
+        self.open(match)
+        return match.end()
+
+    def take_section(self, start: int, length: int, closer: str, *, is_text: bool) -> int:
+        begin = start + length
+        end = -1 if closer in self.missing else self.text.find(closer, begin)
+        if end < 0:
+            self.missing.add(closer)
+            end = len(self.text)
+        if not self.hidden and is_text:
+            content = self.text[begin:end]
+            if self.name_of_next == "" and closer == "]]>":
+                self.note_name(content)
+            masked = self.hiding.inner(content)
+            if masked != content:
+                self.put(begin, end, masked.replace(closer, ""))
+        return min(end + len(closer), len(self.text))
+
+    def take_declaration(self, start: int) -> int:
+        """Pass over a document type; the texts of the entities that it declares are hidden, as they are never used."""
+        text = self.text
+        end = -1 if ">" in self.missing else text.find(">", start)
+        if end < 0:
+            self.missing.add(">")
+            end = len(text)
+        subset = text.find("[", start, end)
+        if subset >= 0:
+            end = -1 if "]>" in self.missing else text.find("]", subset)
+            if end < 0:
+                self.missing.add("]>")
+                end = len(text)
+            if not self.hidden:
+                for match in _LITERAL.finditer(text, subset, end):
+                    begin, stop = match.span(match.lastindex or 0)
+                    if begin < stop and text[begin:stop] != self.replacement:
+                        self.hiding.hide("entity", text[begin:stop])
+                        self.put(begin, stop, self.replacement)
+        return min(end + 1, len(text))
+
+    def take_text(self, start: int, end: int) -> None:
+        raw = self.text[start:end]
+        if raw.isspace():
+            return
+        content = unescape(raw) if "&" in raw else raw
+        self.note_name(content)
+        masked = self.hiding.inner(content)
+        if masked != content:
+            self.put(start, end, escape(masked, quote=False))
+
+    def note_name(self, content: str) -> None:
+        if (
+            (self.element in _NAMING_ELEMENTS or self.element in _NAMED_BY)
+            and len(content) < 200
+            and self.hiding.is_secret(content.strip())
+        ):
+            self.name_of_next, self.naming_element = content.strip(), self.element
+
+    def open(self, match: re.Match[str]) -> None:
+        name = _local(match[1]).lower()
+        if self.hidden:
+            self.depth += name == self.hidden and not match[2].endswith("/")
+            return
+        self.element = name
+        why = self.mask_attributes(match, name)
+        if self.name_of_next and name not in _NAMING_ELEMENTS:
+            if name == _NAMED_BY.get(self.naming_element, name):
+                why = f"element {self.name_of_next}"
+            self.name_of_next = ""
+        elif self.hiding.is_secret(_local(match[1])):
+            why = f"element {match[1]}"
+        if why and name not in _EMPTY and not match[2].endswith("/"):
+            self.hidden, self.depth, self.began, self.why = name, 1, match.end(), why
+
+    def close(self, name: str, start: int) -> None:
+        self.element = ""
+        if self.hidden and name == self.hidden:
+            self.depth -= 1
+            if self.depth == 0:
+                self.hide_content(start)
+
+    def hide_content(self, end: int) -> None:
+        content = self.text[self.began : end]
+        self.hidden = ""
+        if content.strip() and content != self.replacement:
+            self.hiding.hide(self.why, content)
+            self.put(self.began, end, self.replacement)
+
+    def mask_attributes(self, tag: re.Match[str], element: str) -> str:
+        """Mask the attributes of a tag; give why its content is secret, where an attribute says that it is."""
+        if not tag[2].strip("/ \t\r\n"):
+            return ""
+        attributes = list(_ATTRIBUTE.finditer(self.text, tag.start(2), tag.end(2)))
+        named = ""
+        if element not in _NOT_NAMED:
+            for attribute in attributes:
+                name = _local(attribute[1]).lower()
+                is_naming = name in _NAMING or (name in ("id", "autocomplete") and element in ("input", "textarea"))
+                value = _value_of(attribute)
+                if is_naming and self.hiding.is_secret(value) and len(value) < 200:
+                    named = value
+                    break
+        for attribute in attributes:
+            self.mask_attribute(attribute, named)
+        return f"element named {named}" if named else ""
+
+    def mask_attribute(self, attribute: re.Match[str], named: str) -> None:
+        name = _local(attribute[1])
+        value = _value_of(attribute)
+        start, end = attribute.span(attribute.lastindex or 0)
+        if not value or value == self.hiding.replacement:
+            return
+        if (named and name.lower() in _HOLDING) or self.hiding.is_secret(name):
+            self.hiding.hide(f"attribute {name}", value)
+            # Without quotes it would end at the first space.
+            bare = f'"{self.replacement}"' if attribute.lastindex == 5 else self.replacement
+            self.put(start, end, bare)
+            return
+        masked = self.hiding.inner(value)
+        if masked != value:
+            escaped = escape(masked)
+            self.put(start, end, f'"{escaped}"' if attribute.lastindex == 5 else escaped)
+
+
+def _value_of(attribute: re.Match[str]) -> str:
+    raw = attribute[3] or attribute[4] or attribute[5] or ""
+    return unescape(raw) if "&" in raw else raw

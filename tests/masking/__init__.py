@@ -1,0 +1,1 @@
+"""Nothing secret is stored, and nothing else is lost."""
