@@ -59,6 +59,7 @@ class CommandState(IntegerChoices):
     ACTIVE = 1, "active"
     SUCCEEDED = 2, "succeeded"
     FAILED = 3, "failed"
+    TERMINATED = 4, "terminated"
 
 
 class CeleryTaskInvocationLogState(IntegerChoices):
