@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from contextvars import ContextVar, Token
 from threading import Lock, RLock, get_ident
 from time import monotonic
@@ -93,10 +94,9 @@ class _WatchedStream:
         def write_and_tell(text: Any) -> Any:
             written = write(text)
             for capture in self.captures:
-                try:
+                # A complaint would be written to the same stream.
+                with suppress(Exception):
                     capture.take(text)
-                except Exception:  # noqa: S110 a complaint would be written to the same stream
-                    pass
             return written
 
         try:

@@ -29,9 +29,7 @@ class RecordedRun:
     def __init__(
         self, name: str, text: str, streams: Iterable[Any] = (), *, is_executed_from_command_line: bool = False
     ) -> None:
-        self.record = CommandRecord(
-            name=name, input=text, is_executed_from_command_line=is_executed_from_command_line
-        )
+        self.record = CommandRecord(name=name, input=text, is_executed_from_command_line=is_executed_from_command_line)
         self._streams = [sys.stdout, sys.stderr, *streams]
         self._capture = OutputCapture(self._flush, everywhere=is_executed_from_command_line)
         self._terminations = Terminations(self._terminate) if is_executed_from_command_line else None
