@@ -222,6 +222,9 @@ TRANSITIONS: Final[Mapping[LoggerName, Mapping[Event, Transition]]] = {
     LoggerName.CELERY_TASK_INVOCATION: {
         Event.STARTED: Transition(CeleryTaskInvocationLogState.WAITING),
         Event.TRIGGERED: Transition(CeleryTaskInvocationLogState.TRIGGERED),
+        Event.ACTIVATED: Transition(CeleryTaskInvocationLogState.ACTIVE),
+        Event.RETRIED: Transition(CeleryTaskInvocationLogState.WAITING, level=logging.WARNING),
+        Event.REVOKED: Transition(CeleryTaskInvocationLogState.REVOKED, is_final=True, level=logging.WARNING),
         Event.IGNORED: Transition(CeleryTaskInvocationLogState.IGNORED, is_final=True),
         Event.TIMEOUT: Transition(CeleryTaskInvocationLogState.TIMEOUT, is_final=True, level=logging.ERROR),
         Event.DUPLICATE: Transition(CeleryTaskInvocationLogState.DUPLICATE, is_final=True),

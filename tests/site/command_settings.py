@@ -1,4 +1,4 @@
-"""The settings of a command's process, in which nothing has set `logging` up: what that backend writes it would print."""
+"""The settings of a command's process, where nothing set `logging` up: it would print what that backend writes."""
 
 import tempfile
 

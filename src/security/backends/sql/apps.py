@@ -22,9 +22,11 @@ class SecuritySQLBackend(SecurityBackend):
         from .counter import SQLCounter
         from .history import SQLHistory
         from .reader import SQLReader
+        from .task_logs import SQLTaskLogs
         from .writer import SQLWriter
 
         self.writer = SQLWriter()
         self.reader = SQLReader()
         self.counter = SQLCounter()
         self.history = SQLHistory()
+        self.task_logs = SQLTaskLogs()
