@@ -10,7 +10,6 @@ from typing import Any
 
 from celery import Celery
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
-from django.contrib.auth.models import Group
 
 from security.management import call_command
 from security.task import LoggedTask
@@ -162,4 +161,6 @@ def hooked(self: Any, deed: str) -> str:
 
 @task(name="relate")
 def relate(number: int) -> int:
+    from django.contrib.auth.models import Group  # the app is loaded before the site is
+
     return Group.objects.filter(pk=number).count()

@@ -65,9 +65,9 @@ def close_lost_runs(task_id: str, reason: str, *, keep: CeleryTaskRunRecord | No
 
 
 def _note_death(request: Any, name: str, reason: str, event: Event | None) -> None:
+    close_lost_runs(request.id, reason)
     if event is not None:
         _end_invocation(request, request.id, name, request.args, request.kwargs, event, reason, request.retries or 0)
-    close_lost_runs(request.id, reason)
 
 
 def _end_invocation(
