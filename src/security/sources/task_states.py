@@ -36,9 +36,7 @@ class StaleTaskRunError(Exception):
 
 
 # As the traceback of an error ends.
-_STALE: Final = (
-    f"{StaleTaskRunError.__module__}.{StaleTaskRunError.__qualname__}: The run was not finished in the task's time."
-)
+_STALE: Final = "security.task.StaleTaskRunError: The run was not finished in the time of the task."
 
 
 @dataclass(slots=True)
