@@ -22,7 +22,7 @@ from .test_celery import ADDED, SHAPES, SOON_STALE, pid_of_run, rows, settle, wa
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def redis_broker() -> Iterator[Broker]:
     with broker() as running:
         yield running
@@ -71,7 +71,11 @@ def test_each_pool_records_as_prefork_does(pool: str, redis_broker: Broker, tmp_
 
 def test_a_broker_that_is_down_is_told_to_the_caller_and_recorded(tmp_path: Path) -> None:
     app = Celery("other", broker=f"redis+socket://{tmp_path}/nowhere", set_as_current=False)
-    add = app.task(base=LoggedTask, name="add")(lambda a, b: a + b)
+
+    @app.task(base=LoggedTask, name="other_add", shared=False)
+    def add(a: int, b: int) -> int:
+        return a + b
+
     with pytest.raises(add.OperationalError):
         add.apply_async((1, 2), retry=False)
     invocation = CeleryTaskInvocationLog.objects.get()

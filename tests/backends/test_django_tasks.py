@@ -39,10 +39,6 @@ else:
     def enqueue() -> str:
         return str(add.enqueue(3, 4).id)
 
-    @task
-    def stop() -> None:
-        raise KeyboardInterrupt
-
     def test_a_task_is_recorded_where_it_is_enqueued_and_where_it_runs() -> None:
         request = InputRequestRecord()
         with inside(request):
@@ -71,11 +67,6 @@ else:
         assert (outer.parent_log, inner.parent_log) == (None, run.reference)
         assert {log.state for log in CeleryTaskInvocationLog.objects.all()} == {Invocation.SUCCEEDED}
         assert {log.state for log in CeleryTaskRunLog.objects.all()} == {Run.SUCCEEDED}
-
-    def test_a_run_that_was_broken_off_is_not_the_parent_of_what_comes_after_the_next_one() -> None:
-        with pytest.raises(KeyboardInterrupt):
-            stop.enqueue()
-        assert CeleryTaskRunLog.objects.get().state is Run.ACTIVE
 
     @override_settings(TASKS={"default": {"BACKEND": "django.tasks.backends.dummy.DummyBackend"}})
     def test_a_task_that_waits_says_so() -> None:
