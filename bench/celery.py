@@ -8,10 +8,7 @@ time of this process. No worker runs: only the queuing is measured.
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import statistics
 import subprocess
 import tempfile
 import time
@@ -19,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from bench.report import Table, spread
 
 TASKS = 1000
 ROUNDS = 5
@@ -56,21 +55,20 @@ def queue(task: Any, times: int) -> float:
     return time.process_time() - began
 
 
-def measure(tasks: int = TASKS, rounds: int = ROUNDS) -> dict[str, float]:
-    """Give the milliseconds of CPU of one queuing in each arm, and their difference: the medians of the rounds."""
+def measure(tasks: int = TASKS, rounds: int = ROUNDS) -> list[Table]:
+    """Queue the tasks of each arm in turn; the medians of the rounds stand first."""
     from celery import Celery, Task
 
     from security.task import LoggedTask
 
+    def work(number: int, name: str, tags: list[str]) -> None:
+        pass
+
     with redis() as url:
         app = Celery("bench", broker=url, set_as_current=True)
-
-        def work(number: int, name: str, tags: list[str]) -> None:
-            pass
-
         arms = {
-            "plain": app.task(base=Task, name="bench.plain", shared=False)(work),
-            "logged": app.task(base=LoggedTask, name="bench.logged", shared=False)(work),
+            "Celery's own task": app.task(base=Task, name="bench.plain", shared=False)(work),
+            "LoggedTask": app.task(base=LoggedTask, name="bench.logged", shared=False)(work),
         }
         for task in arms.values():
             queue(task, WARM_UP)
@@ -79,21 +77,13 @@ def measure(tasks: int = TASKS, rounds: int = ROUNDS) -> dict[str, float]:
             for name, task in arms.items():
                 costs[name].append(queue(task, tasks) / tasks * 1000)
         app.pool.force_close_all()
-    result = {name: statistics.median(values) for name, values in costs.items()}
-    result["added"] = result["logged"] - result["plain"]
-    result["bound"] = BOUND_MS
-    return result
-
-
-def main() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bench.settings")
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0)
-    print(json.dumps(measure(), indent=1))
+    added = [logged - plain for plain, logged in zip(*costs.values(), strict=True)]
+    rows = [(name, spread(values)) for name, values in costs.items()]
+    rows.append((f"added by the logger (bound: {BOUND_MS:.0f})", spread(added)))
+    return [Table(f"Queuing a task, {rounds} times {tasks} tasks", ("", "ms of CPU a task"), rows)]
 
 
 if __name__ == "__main__":
-    main()
+    from bench.__main__ import main
+
+    main(["celery"])

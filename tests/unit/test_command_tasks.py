@@ -36,8 +36,8 @@ def test_a_command_is_a_task_of_its_name(logged_data: CapturedLogs, capsys: pyte
     ("names", "ids", "hint"),
     [
         (["check", "talk"], [], ""),
-        (["chekc"], ["security.E060"], "Write 'check' instead."),
-        (["xyzzy"], ["security.E060"], "Remove it, or add its app to INSTALLED_APPS."),
+        (["chekc"], ["security_logger.E060"], "Write 'check' instead."),
+        (["xyzzy"], ["security_logger.E060"], "Remove it, or add its app to INSTALLED_APPS."),
     ],
 )
 def test_a_name_that_is_no_command_is_an_error(names: list[str], ids: list[str], hint: str) -> None:
@@ -57,5 +57,5 @@ def test_without_celery_the_setting_is_an_error(monkeypatch: pytest.MonkeyPatch)
     with override_settings(**{NAME: ["check"]}):
         messages = [message for message in run_checks(tags=[Tags.security]) if NAME in message.msg]
     assert [(message.id, message.hint) for message in messages] == [
-        ("security.E061", "pip install django-security-logger[celery]")
+        ("security_logger.E061", "pip install django-security-logger[celery]")
     ]

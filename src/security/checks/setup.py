@@ -135,13 +135,15 @@ def check_command_tasks(**kwargs: Any) -> list[CheckMessage]:
             continue
         nearest = get_close_matches(name, commands, n=1)
         hint = f"Write {nearest[0]!r} instead." if nearest else "Remove it, or add its app to INSTALLED_APPS."
-        messages.append(Error(f"{setting.name} has {name!r}, which is no command.", hint=hint, id="security.E060"))
+        messages.append(
+            Error(f"{setting.name} has {name!r}, which is no command.", hint=hint, id="security_logger.E060")
+        )
     if find_spec("celery") is None:
         messages.append(
             Error(
                 f"{setting.name} is set, but Celery is not installed.",
                 hint="pip install django-security-logger[celery]",
-                id="security.E061",
+                id="security_logger.E061",
             )
         )
     return messages
