@@ -32,7 +32,7 @@ class RecordedRun:
         self.record = CommandRecord(name=name, input=text, is_executed_from_command_line=is_executed_from_command_line)
         self._streams = [sys.stdout, sys.stderr, *streams]
         self._capture = OutputCapture(self._flush, everywhere=is_executed_from_command_line)
-        self._terminations = Terminations(self._terminate) if is_executed_from_command_line else None
+        self._terminations = Terminations(self._note_output, self._terminate) if is_executed_from_command_line else None
         self._scope: AbstractContextManager[None] = inside(self.record)
         self._owner = os.getpid()
 
@@ -64,17 +64,19 @@ class RecordedRun:
         state = CommandState.TERMINATED if isinstance(cause, KeyboardInterrupt) else None
         deliver(complete(self.record, Event.ERROR, state=state, error_message=_traceback_of(cause)))
 
+    def _note_output(self) -> None:
+        self.record.output = self._capture.text
+
     def _flush(self) -> None:
         """Store the output as far as it is."""
 
         def store() -> None:
-            self.record.output = self._capture.text
+            self._note_output()
             deliver(make_entry(self.record, Event.OUTPUT_UPDATED))
 
         _guarded(store)
 
     def _terminate(self, reason: str) -> None:
-        self.record.output = self._capture.text
         deliver(complete(self.record, Event.ERROR, state=CommandState.TERMINATED, error_message=reason))
 
 

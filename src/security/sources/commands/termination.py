@@ -21,12 +21,14 @@ _SIGNALS: Final = tuple(
 
 
 class Terminations:
-    """Calls `note` with the reason when a signal is about to end this process.
+    """Calls `note` with the reason when a signal is about to end this process, and `prepare` before it.
 
+    `note` is called in a thread of its own, `prepare` in the main thread, whose locks no other thread can take then.
     A signal that the command handles itself, or that it ignores, is left to it.
     """
 
-    def __init__(self, note: Callable[[str], None]) -> None:
+    def __init__(self, prepare: Callable[[], None], note: Callable[[str], None]) -> None:
+        self._prepare = prepare
         self._note = note
         self._owner = os.getpid()
         self._taken: list[signal.Signals] = []
@@ -49,6 +51,7 @@ class Terminations:
         if os.getpid() == self._owner:
             # The main thread may be in the middle of a statement: another thread has a connection of its own. A log
             # that cannot be reached in its time does not keep the process alive.
+            self._prepare()
             reason = f"The process was ended by the signal {signal.Signals(number).name}."
             thread = Thread(target=copy_context().run, args=(self._note, reason), daemon=True)
             thread.start()
