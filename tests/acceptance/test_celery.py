@@ -58,7 +58,11 @@ def are_settled(invocations: int) -> bool:
 
 def wait_until_settled(invocations: int) -> None:
     # A worker takes its time, up to ten seconds, to call a child lost.
-    wait_until(lambda: are_settled(invocations), f"the end of {invocations} tasks", 60)
+    try:
+        wait_until(lambda: are_settled(invocations), f"the end of {invocations} tasks", 60)
+    except AssertionError as error:
+        logs = [*CeleryTaskInvocationLog.objects.values_list("name", "state", "version")]
+        raise AssertionError(f"{error}: {logs}, {[*CeleryTaskRunLog.objects.values_list('name', 'state')]}") from None
 
 
 def rows(request: InputRequestRecord) -> list[Row]:
@@ -114,7 +118,6 @@ SHAPES: dict[str, tuple[Callable[[], Any], list[Row]]] = {
     ),
     "autoretry_for": (lambda: tasks.autoretry.delay(), one("autoretry", Invocation.FAILED, Run.RETRIED, Run.FAILED)),
     "failure": (lambda: tasks.fail.delay(), one("fail", Invocation.FAILED, Run.FAILED)),
-    "exit": (lambda: tasks.exits.delay(), one("exits", Invocation.FAILED, Run.FAILED)),
     "Ignore": (lambda: tasks.ignores.delay(), one("ignores", Invocation.IGNORED, Run.SUCCEEDED)),
     "Reject": (lambda: tasks.rejects.delay(), one("rejects", Invocation.FAILED, Run.FAILED)),
     "replace": (
@@ -283,6 +286,18 @@ def test_a_child_that_is_killed_leaves_no_open_row_when_its_message_is_delivered
     assert CeleryTaskInvocationLog.objects.get().state is Invocation.SUCCEEDED
     states = [(run.retries, run.state) for run in CeleryTaskRunLog.objects.order_by("id")]
     assert states == [(0, Run.FAILED), (0, Run.SUCCEEDED)]
+
+
+def test_a_child_that_exits_leaves_no_open_row(prefork: Worker) -> None:
+    lost = prefork.log.read_text().count("WorkerLostError")
+    request = InputRequestRecord()
+    with inside(request):
+        tasks.exits.delay()
+    # The child says so first, and the main process when it misses the child.
+    wait_until(lambda: prefork.log.read_text().count("WorkerLostError") > lost, "the notice of the loss", 60)
+    wait_until_settled(1)
+    assert rows(request) == one("exits", Invocation.FAILED, Run.FAILED)
+    assert "SystemExit: 3" in str(CeleryTaskRunLog.objects.get().error_message)
 
 
 @pytest.mark.usefixtures("prefork")
