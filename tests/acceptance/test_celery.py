@@ -295,6 +295,8 @@ def test_a_child_that_exits_leaves_no_open_row(prefork: Worker) -> None:
         tasks.exits.delay()
     # The child says so first, and the main process when it misses the child.
     wait_until(lambda: prefork.log.read_text().count("WorkerLostError") > lost, "the notice of the loss", 60)
+    # It does one thing after the other: when it answers, it has recorded what it noticed.
+    assert tasks.app.control.broadcast("ping", reply=True, timeout=20, limit=1)
     wait_until_settled(1)
     assert rows(request) == one("exits", Invocation.FAILED, Run.FAILED)
     assert "SystemExit: 3" in str(CeleryTaskRunLog.objects.get().error_message)
