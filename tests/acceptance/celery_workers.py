@@ -74,8 +74,7 @@ def use(broker_url: str, result_backend: str) -> None:
         client.close()
     app.pool.force_close_all()
     pools.reset()
-    app.close()
-    app.amqp._producer_pool = None
+    app._pool = app.amqp._producer_pool = None
     app._local, app._backend_cache = threading.local(), None
     app.conf.update(broker_url=broker_url, result_backend=result_backend)
 
