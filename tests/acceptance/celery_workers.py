@@ -67,15 +67,17 @@ def broker() -> Iterator[Broker]:
 
 def use(broker_url: str, result_backend: str) -> None:
     """Let the site's Celery app close its connections, and use others from now on."""
-    # A result that is not collected yet would tell its backend so.
-    gc.collect()
     app = tasks.app
-    if isinstance(client := getattr(app.backend, "client", None), redis.Redis):
+    backend = app.backend
+    app._local, app._backend_cache = threading.local(), None
+    # A result asks its backend for something when it is collected, so that has to be while the broker is there.
+    gc.collect()
+    if isinstance(client := getattr(backend, "client", None), redis.Redis):
+        backend.result_consumer.stop()
         client.close()
     app.pool.force_close_all()
     pools.reset()
     app._pool = app.amqp._producer_pool = None
-    app._local, app._backend_cache = threading.local(), None
     app.conf.update(broker_url=broker_url, result_backend=result_backend)
 
 

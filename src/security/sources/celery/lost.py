@@ -6,7 +6,6 @@ The process that ran such a task could not record its end, or no process ever ra
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
 from typing import Any
 
 from billiard.einfo import ExceptionInfo
@@ -15,12 +14,11 @@ from celery.signals import task_revoked, task_unknown
 from celery.worker.request import Request
 from django.db import connections
 
-from security.backends.registry import task_logs
 from security.delivery import deliver
-from security.enums import CeleryTaskRunLogState, Event, LoggerName
-from security.records import CeleryTaskRunRecord
+from security.enums import Event
 
 from .headers import header_of, unpack
+from .lost_runs import close_lost_runs
 from .worker import LOST, invocation_entry, version_of
 
 logger = logging.getLogger("security")
@@ -48,20 +46,6 @@ class LoggedRequest(Request):
     def _note_death(self, reason: str, *, is_over: bool) -> None:
         context: Any = self._context  # type: ignore[attr-defined]
         _guarded(_note_death, context, self.task.name, reason, Event.FAILED if is_over else None)
-
-
-def close_lost_runs(task_id: str, reason: str, *, keep: CeleryTaskRunRecord | None = None) -> None:
-    """Close the runs of a task that no process works on any more, in the backends that know them."""
-    for logs in task_logs():
-        lost = [
-            run.id
-            for run in logs.runs_of([task_id])
-            if run.state == CeleryTaskRunLogState.ACTIVE and (keep is None or run.id != keep.id)
-        ]
-        now = datetime.now(UTC)
-        logs.settle(
-            LoggerName.CELERY_TASK_RUN, lost, CeleryTaskRunLogState.ACTIVE, CeleryTaskRunLogState.FAILED, reason, now
-        )
 
 
 def _note_death(request: Any, name: str, reason: str, event: Event | None) -> None:

@@ -21,6 +21,7 @@ from security.records import CeleryTaskInvocationRecord, CeleryTaskRunRecord, En
 from security.sources.commands import OutputCapture
 
 from .headers import header_of, input_of, moment_of, unpack
+from .lost_runs import close_lost_runs
 from .producer import stale_at
 
 logger = logging.getLogger("security")
@@ -169,8 +170,6 @@ def _before_run(sender: Any, task_id: str, args: Any, kwargs: Any, **options: An
     setattr(sender.request, _ATTEMPT, attempt)
     attempt.start()
     if (sender.request.delivery_info or {}).get("redelivered"):
-        from .lost import close_lost_runs
-
         close_lost_runs(task_id, "The message was delivered again, as its worker was lost.", keep=attempt.run)
 
 
