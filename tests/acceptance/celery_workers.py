@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import shutil
@@ -70,8 +69,8 @@ def use(broker_url: str, result_backend: str) -> None:
     app = tasks.app
     backend = app.backend
     app._local, app._backend_cache = threading.local(), None
-    # A result asks its backend for something when it is collected, so that has to be while the broker is there.
-    gc.collect()
+    # A result that is collected later has nothing to ask a broker that is gone.
+    backend.remove_pending_result = lambda result: None
     if isinstance(client := getattr(backend, "client", None), redis.Redis):
         backend.result_consumer.stop()
         client.close()
