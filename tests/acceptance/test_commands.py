@@ -88,7 +88,7 @@ def converse(code: str, argv: list[str], answers: dict[str, str]) -> tuple[int, 
                 waits += 1
                 assert waits < SECONDS, seen
                 # Python misses a Ctrl-C that comes after the question and before it waits for the answer.
-                if last == CTRL_C:
+                if last == CTRL_C and waits == SECONDS // 3:
                     os.write(primary, last.encode())
                 continue
             try:
