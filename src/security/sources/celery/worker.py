@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -19,6 +18,7 @@ from security.enums import Event
 from security.recording import begin, complete, make_entry
 from security.records import CeleryTaskInvocationRecord, CeleryTaskRunRecord, Entry
 from security.sources.commands import OutputCapture
+from security.tracebacks import traceback_of
 
 from .headers import header_of, input_of, moment_of, unpack
 from .lost_runs import close_lost_runs
@@ -226,4 +226,4 @@ def _time_of_retry(reason: Any) -> datetime | None:
 def _traceback_of(error: BaseException | None) -> str:
     if error is None:
         return "The run ended without a result."
-    return "".join(traceback.TracebackException.from_exception(error, limit=-100, compact=True).format())
+    return traceback_of(error)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -16,6 +15,7 @@ from security.delivery import deliver
 from security.enums import CommandState, Event
 from security.recording import begin, complete, make_entry
 from security.records import CommandRecord
+from security.tracebacks import traceback_of
 
 from .output import OutputCapture
 from .termination import Terminations
@@ -62,7 +62,7 @@ class RecordedRun:
             deliver(complete(self.record, Event.FINISHED))
             return
         state = CommandState.TERMINATED if isinstance(cause, KeyboardInterrupt) else None
-        deliver(complete(self.record, Event.ERROR, state=state, error_message=_traceback_of(cause)))
+        deliver(complete(self.record, Event.ERROR, state=state, error_message=traceback_of(cause)))
 
     def _note_output(self) -> None:
         self.record.output = self._capture.text
@@ -88,10 +88,6 @@ def _cause_of(error: BaseException | None) -> BaseException | None:
         return None
     # Django and many commands turn an error, or Ctrl-C, into an exit; what they turned is its context.
     return error.__context__ or error
-
-
-def _traceback_of(error: BaseException) -> str:
-    return "".join(traceback.TracebackException.from_exception(error, limit=-100, compact=True).format())
 
 
 def _guarded(work: Any) -> None:
