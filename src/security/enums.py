@@ -32,6 +32,8 @@ class Event(StrEnum):
     TIMEOUT = "timeout"
     DUPLICATE = "duplicate"
     EXPIRED = "expired"
+    ACTIVATED = "activated"
+    REVOKED = "revoked"
 
 
 class RequestLogState(IntegerChoices):
@@ -59,6 +61,7 @@ class CommandState(IntegerChoices):
     ACTIVE = 1, "active"
     SUCCEEDED = 2, "succeeded"
     FAILED = 3, "failed"
+    TERMINATED = 4, "terminated"
 
 
 class CeleryTaskInvocationLogState(IntegerChoices):
@@ -73,6 +76,7 @@ class CeleryTaskInvocationLogState(IntegerChoices):
     TIMEOUT = 8, "timeout"
     IGNORED = 9, "ignored"
     DUPLICATE = 10, "duplicate"
+    REVOKED = 11, "revoked"
 
 
 class CeleryTaskRunLogState(IntegerChoices):

@@ -146,10 +146,10 @@ class CommandRecord(Record):
 
     kind = LoggerName.COMMAND
 
-    name: str = stored(Name(255), default="")
-    input: str = stored(Text(10_000), default="")
+    name: str = stored(Name(255), default="", settled=True)
+    input: str = stored(Text(10_000), default="", settled=True)
     output: str = stored(Text(100_000), default="")
-    is_executed_from_command_line: bool = stored(Plain(), default=False)
+    is_executed_from_command_line: bool = stored(Plain(), default=False, settled=True)
     state: IntEnum = stored(Plain(), default=CommandState.ACTIVE)
 
 
@@ -157,12 +157,12 @@ class CommandRecord(Record):
 class CeleryTaskRecord(Record):
     """What an invocation and a run of a Celery task have in common."""
 
-    celery_task_id: str = stored(Name(255), default="")
-    name: str = stored(Name(255), default="")
-    queue_name: str | None = stored(Name(255))
-    input: str = stored(Text(10_000), default="")
-    task_args: Any = stored(Data(10_000), default_factory=list)
-    task_kwargs: Any = stored(Data(10_000), default_factory=dict)
+    celery_task_id: str = stored(Name(255), default="", settled=True)
+    name: str = stored(Name(255), default="", settled=True)
+    queue_name: str | None = stored(Name(255), settled=True)
+    input: str = stored(Text(10_000), default="", settled=True)
+    task_args: Any = stored(Data(10_000), default_factory=list, settled=True)
+    task_kwargs: Any = stored(Data(10_000), default_factory=dict, settled=True)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -171,13 +171,13 @@ class CeleryTaskInvocationRecord(CeleryTaskRecord):
 
     kind = LoggerName.CELERY_TASK_INVOCATION
 
-    applied_at: datetime | None = stored(Plain())
+    applied_at: datetime | None = stored(Plain(), settled=True)
     triggered_at: datetime | None = stored(Plain())
-    is_unique: bool = stored(Plain(), default=False)
-    is_async: bool = stored(Plain(), default=True)
-    is_on_commit: bool = stored(Plain(), default=False)
-    estimated_time_of_first_arrival: datetime | None = stored(Plain())
-    expires_at: datetime | None = stored(Plain())
+    is_unique: bool = stored(Plain(), default=False, settled=True)
+    is_async: bool = stored(Plain(), default=True, settled=True)
+    is_on_commit: bool = stored(Plain(), default=False, settled=True)
+    estimated_time_of_first_arrival: datetime | None = stored(Plain(), settled=True)
+    expires_at: datetime | None = stored(Plain(), settled=True)
     stale_at: datetime | None = stored(Plain())
     state: IntEnum = stored(Plain(), default=CeleryTaskInvocationLogState.WAITING)
 
@@ -190,9 +190,9 @@ class CeleryTaskRunRecord(CeleryTaskRecord):
 
     result: Any = stored(Data(10_000))
     output: str = stored(Text(100_000), default="")
-    retries: int = stored(Plain(), default=0)
+    retries: int = stored(Plain(), default=0, settled=True)
     estimated_time_of_next_retry: datetime | None = stored(Plain())
-    waiting_time: float | None = stored(Plain())
+    waiting_time: float | None = stored(Plain(), settled=True)
     """Seconds between the time at which the task should have begun and the time at which it did."""
     state: IntEnum = stored(Plain(), default=CeleryTaskRunLogState.ACTIVE)
 
@@ -241,6 +241,9 @@ TRANSITIONS: Final[Mapping[LoggerName, Mapping[Event, Transition]]] = {
     LoggerName.CELERY_TASK_INVOCATION: {
         Event.STARTED: Transition(CeleryTaskInvocationLogState.WAITING),
         Event.TRIGGERED: Transition(CeleryTaskInvocationLogState.TRIGGERED),
+        Event.ACTIVATED: Transition(CeleryTaskInvocationLogState.ACTIVE),
+        Event.RETRIED: Transition(CeleryTaskInvocationLogState.WAITING, level=logging.WARNING),
+        Event.REVOKED: Transition(CeleryTaskInvocationLogState.REVOKED, is_final=True, level=logging.WARNING),
         Event.IGNORED: Transition(CeleryTaskInvocationLogState.IGNORED, is_final=True),
         Event.TIMEOUT: Transition(CeleryTaskInvocationLogState.TIMEOUT, is_final=True, level=logging.ERROR),
         Event.DUPLICATE: Transition(CeleryTaskInvocationLogState.DUPLICATE, is_final=True),

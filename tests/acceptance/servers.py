@@ -21,9 +21,9 @@ from tests.site.statements import VARIABLE
 SECONDS = 20.0
 
 
-def wait_until(condition: Callable[[], object], what: str) -> None:
+def wait_until(condition: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
     """Look until a condition holds; fail when it has not in time."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not come true"
         time.sleep(0.01)

@@ -216,7 +216,7 @@ def test_a_call_and_its_response_are_recorded(ask: Any, remote: Remote, logs: Ca
     assert entry.request_body == '{"password":"[Filtered]"}'
     assert (entry.response_code, entry.state, entry.slug) == (200, RequestLogState.INFO, "shop")
     # httpx unpacks above its transports; what is recorded is unpacked all the same.
-    assert entry.response_body == '{"token": "secret", "text": "unpacked"}'
+    assert entry.response_body == '{"token": "[Filtered]", "text": "unpacked"}'
     assert [reference.pk for reference in entry.related_objects] == ["7"]
     assert entry.version == 2
 

@@ -63,7 +63,7 @@ def test_a_call_and_its_response_are_recorded(remote: Remote, logs: CapturedLogs
     assert entry.request_body == '{"x": 1, "password": "[Filtered]"}'
     assert (entry.response_code, entry.response_headers["Content-Type"]) == (200, "application/json")
     assert entry.response_body.startswith('{"method": "POST"')
-    assert "secret" not in entry.response_body.replace("[Filtered]", "") or "secret" in response.text
+    assert "secret" not in entry.response_body
     assert (entry.slug, entry.state, entry.version, entry.error_message) == ("shop", RequestLogState.INFO, 2, None)
     assert 0 < entry.time == pytest.approx((entry.stop - entry.start).total_seconds(), abs=1e-5)
     row = OutputRequestLog.objects.get()
@@ -133,7 +133,7 @@ def test_a_try_that_failed_has_its_error(logs: CapturedLogs) -> None:
 def test_each_step_of_digest_authentication_is_a_record(remote: Remote, logs: CapturedLogs) -> None:
     requests.get(f"{remote.address}/digest", auth=HTTPDigestAuth("user", "pass"))
     assert [entry.response_code for entry in logs.output_request] == [401, 200]
-    assert logs.output_request[1].request_headers["Authorization"] == "[Filtered]"
+    assert logs.output_request[1].request_headers["Authorization"] == "Digest [Filtered]"
 
 
 def test_what_is_said_of_a_session_holds_for_its_calls(remote: Remote, logs: CapturedLogs) -> None:
@@ -220,12 +220,12 @@ def test_a_compressed_body_is_seen_unpacked_and_bounded(path: str, remote: Remot
             pass
     body = only(logs).response_body
     assert len(body) <= 1000
-    assert path != "/gzip" or body == '{"token": "secret", "text": "unpacked"}'
+    assert path != "/gzip" or body == '{"token": "[Filtered]", "text": "unpacked"}'
 
 
 def test_the_libraries_own_unpacking_is_what_is_seen(remote: Remote, logs: CapturedLogs) -> None:
     assert requests.get(f"{remote.address}/gzip").json()["text"] == "unpacked"
-    assert only(logs).response_body == '{"token": "secret", "text": "unpacked"}'
+    assert only(logs).response_body == '{"token": "[Filtered]", "text": "unpacked"}'
 
 
 # Failures

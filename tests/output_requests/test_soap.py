@@ -83,7 +83,7 @@ def test_a_session_and_credentials_of_the_site_are_used_by_suds(remote: Remote, 
     client = Client(f"{remote.address}/soap?wsdl", session=session, cache=None, username="user", password="pass")
     assert client.service.Price("lamp") == 7
     assert {entry.request_headers["X-Shop"] for entry in logs.output_request} == {"7"}
-    assert {entry.request_headers["Authorization"] for entry in logs.output_request} == {"[Filtered]"}
+    assert {entry.request_headers["Authorization"] for entry in logs.output_request} == {"Basic [Filtered]"}
 
 
 def test_a_wsdl_in_a_file_is_read_by_suds_itself(remote: Remote, logs: CapturedLogs, tmp_path: Path) -> None:

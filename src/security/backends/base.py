@@ -6,9 +6,10 @@ A backend of a third party is a Django app whose AppConfig extends `SecurityBack
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import IntEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -159,6 +160,33 @@ class Rewritable(ABC):
         """Change fields of entries, and give how many were changed; one that has a newer version by now stays."""
 
 
+class TaskLogs(ABC):
+    """Knows which logs of tasks are still open, and closes them; who decides which are to be closed asks it."""
+
+    @abstractmethod
+    def open_logs(self, kind: LoggerName, after: UUID | None, count: int) -> list[Any]:
+        """Give at most `count` logs of a kind that no event has ended, in the order of their ids, from `after` on."""
+
+    @abstractmethod
+    def runs_of(self, task_ids: Collection[str]) -> list[Any]:
+        """Give all runs of the tasks with these Celery ids, in the order of their ids."""
+
+    @abstractmethod
+    def settle(
+        self,
+        kind: LoggerName,
+        ids: Sequence[UUID],
+        expected: IntEnum,
+        state: IntEnum,
+        message: str | None,
+        moment: datetime,
+    ) -> int:
+        """Let those of the logs that are in the state `expected` rest in `state`; tell how many there were.
+
+        Their version stays: a later word of the worker itself is stored over this one.
+        """
+
+
 class EntriesRefusedError(Exception):
     """Some entries of a batch were refused for what they hold; all others are stored."""
 
@@ -180,6 +208,7 @@ class SecurityBackend(AppConfig):
     counter: Counter | None = None
     history: History | None = None
     rewriter: Rewritable | None = None
+    task_logs: TaskLogs | None = None
 
     def ready(self) -> None:
         if not apps.is_installed("security"):

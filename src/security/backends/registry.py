@@ -10,7 +10,7 @@ from typing import Protocol
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 
-from security.backends.base import Counter, History, Reader, SecurityBackend, Writer
+from security.backends.base import Counter, History, Reader, SecurityBackend, TaskLogs, Writer
 from security.config import settings
 
 
@@ -58,6 +58,16 @@ def writers() -> list[tuple[str, Writer]]:
         if backend.writer is not None and (selected is None or name in selected)
     ]
     return found + [(capture.backend_name, capture.writer) for capture in _captures]
+
+
+def task_logs() -> list[TaskLogs]:
+    """Give the logs of tasks of each installed backend that can close them, and is written to."""
+    selected = settings.BACKENDS
+    return [
+        backend.task_logs
+        for name, backend in installed_backends().items()
+        if backend.task_logs is not None and (selected is None or name in selected)
+    ]
 
 
 def reader() -> Reader:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from django.core.checks import Tags
 from django.core.checks import register as register_check
 
-from .setup import check_backends, check_middleware, check_routers
+from .setup import check_backends, check_command_tasks, check_middleware, check_routers
 from .throttling import check_counter, check_proxies
 from .values import check_detectors, check_names, check_paths, check_patterns, check_values
 
@@ -26,5 +26,6 @@ def register() -> None:
         check_routers,
         check_counter,
         check_proxies,
+        check_command_tasks,
     ):
         register_check(check, Tags.security)

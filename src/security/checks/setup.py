@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings as site_settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
+from django.core.management import get_commands
 
 from security.backends.registry import installed_backends
 from security.config import Settings, settings
@@ -118,3 +121,29 @@ def check_routers(**kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+def check_command_tasks(**kwargs: Any) -> list[CheckMessage]:
+    setting = Settings.AUTO_GENERATE_TASKS_FOR_DJANGO_COMMANDS
+    names = settings.AUTO_GENERATE_TASKS_FOR_DJANGO_COMMANDS
+    if not names or not setting.expected.accepts(names):
+        return []
+    commands = get_commands()
+    messages: list[CheckMessage] = []
+    for name in names:
+        if name in commands:
+            continue
+        nearest = get_close_matches(name, commands, n=1)
+        hint = f"Write {nearest[0]!r} instead." if nearest else "Remove it, or add its app to INSTALLED_APPS."
+        messages.append(
+            Error(f"{setting.name} has {name!r}, which is no command.", hint=hint, id="security_logger.E060")
+        )
+    if find_spec("celery") is None:
+        messages.append(
+            Error(
+                f"{setting.name} is set, but Celery is not installed.",
+                hint="pip install django-security-logger[celery]",
+                id="security_logger.E061",
+            )
+        )
+    return messages

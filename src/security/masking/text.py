@@ -278,7 +278,9 @@ def _mask_options(text: str, hiding: Hiding) -> str:
             start, end, _ = _quoted_span(opened, text, hiding.replacement)
         else:
             value = _BARE.match(text, start)
-            end = start if value is None else start + len(value[0].rstrip(",]"))
+            word = "" if value is None else value[0]
+            # The bracket of a list that is closed here, unless it was opened here.
+            end = start + len(word.rstrip("," if "[" in word else ",]"))
         if start < end:
             kept += (text[position:start], hiding.hide(f"option {match[1]}", text[start:end]))
             position = end

@@ -44,6 +44,8 @@ _PREDICATES: Final[Mapping[Event, str]] = {
     Event.TIMEOUT: "timed out",
     Event.DUPLICATE: "was a duplicate",
     Event.EXPIRED: "expired",
+    Event.ACTIVATED: "was begun",
+    Event.REVOKED: "was revoked",
 }
 # Where a kind says it in words of its own.
 _OWN_PREDICATES: Final[Mapping[tuple[LoggerName, Event], str]] = {

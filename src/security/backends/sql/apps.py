@@ -23,6 +23,7 @@ class SecuritySQLBackend(SecurityBackend):
         from .history import SQLHistory
         from .reader import SQLReader
         from .rewriter import SQLRewriter
+        from .task_logs import SQLTaskLogs
         from .writer import SQLWriter
 
         self.writer = SQLWriter()
@@ -30,3 +31,4 @@ class SecuritySQLBackend(SecurityBackend):
         self.counter = SQLCounter()
         self.history = SQLHistory()
         self.rewriter = SQLRewriter()
+        self.task_logs = SQLTaskLogs()
