@@ -41,6 +41,10 @@ _CODECS: Final = frozenset(
         *("euc_jp", "shift_jis", "euc_kr"),
     )
 )
+# In these the marks of JSON are those of ASCII, whatever else a byte means.
+_OF_ONE_BYTE: Final = frozenset(
+    codec for codec in _CODECS if codec.startswith(("latin", "iso8859", "cp", "koi8", "mac"))
+)
 # Labels are looked up here and not by `codecs`, which keeps every unknown label that a client ever sent.
 _CODEC_OF_LABEL: Final = {label: codec for label, codec in aliases.items() if codec in _CODECS} | {
     codec: codec for codec in _CODECS
@@ -94,13 +98,17 @@ class MediaType:
         return self.name == "application/json" or self.name.endswith("+json")
 
 
-@lru_cache(maxsize=256)
 def media_type(content_type: str) -> MediaType:
     """Read the value of a Content-Type header; a charset that is none of the web's is taken for UTF-8."""
+    return _media_type(content_type[:200])
+
+
+@lru_cache(maxsize=256)
+def _media_type(content_type: str) -> MediaType:
     message = Message()
-    message["Content-Type"] = content_type[:200].replace("\n", " ").replace("\r", " ")
+    message["Content-Type"] = content_type.replace("\n", " ").replace("\r", " ")
     label = normalize_encoding(str(message.get_param("charset", "utf-8"))).lower()
-    name = content_type.partition(";")[0].strip().lower()[:200]
+    name = content_type.partition(";")[0].strip().lower()
     return MediaType(name, _CODEC_OF_LABEL.get(label, "utf_8"))
 
 
@@ -148,8 +156,10 @@ def decoded_body(content: bytes, kind: MediaType) -> str:
     charset = kind.charset
     # Of JSON the bytes themselves say it (RFC 4627, 3), of anything a byte order mark does; the site's parsers look
     # there too, whatever the header says.
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in content[:4]:
-        charset = json.detect_encoding(content[:4])
+    if kind.is_json or content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in content[:4]:
+        detected = json.detect_encoding(content[:4])
+        # JSON in another charset is none by the letter, but sites that are old enough read it.
+        charset = charset if detected == "utf-8" and kind.charset in _OF_ONE_BYTE else detected
     return content.decode(charset, "replace")
 
 

@@ -22,6 +22,10 @@ from security.truncation import ELLIPSIS, fit_mapping, fit_text
 
 _METADATA_KEY: Final = "security"
 _SETTLED_KEY: Final = "security_settled"
+# How many times the length that is stored is looked at of a traceback.
+_LONGEST_TRACEBACK: Final = 20
+# MariaDB refuses JSON that is nested deeper than 32.
+_DEEPEST_DATA: Final = 30
 
 
 class StoredAs(ABC):
@@ -97,12 +101,12 @@ class Traceback(StoredAs):
             return None
         value = str(value)
         head = self.max_length // 4
-        rest = self.max_length - head - 1
-        if len(value) > 4 * self.max_length:
+        if len(value) > _LONGEST_TRACEBACK * self.max_length:
+            # More is not looked at, and what is not looked at is not stored: the end may be that of a secret.
             first = without_cut_end(mask_text(value[: 2 * self.max_length]))
-            last = mask_text(_from_new_line(value[-2 * self.max_length :]))
-            return fit_text(first[:head], None) + ELLIPSIS + fit_text(last[-rest:], None)[-rest:]
+            return fit_text(first, self.max_length)
         text = fit_text(mask_text(value), None)
+        rest = self.max_length - head - 1
         return text if len(text) <= self.max_length else text[:head] + ELLIPSIS + text[-rest:]
 
 
@@ -113,12 +117,6 @@ class Host(Text):
 
     def mask(self, text: str) -> str:
         return mask_host(text)
-
-
-def _from_new_line(text: str) -> str:
-    """Drop the rest of the line in which a text was cut: it can be the rest of a secret."""
-    _, newline, rest = text[: len(text) // 4].partition("\n")
-    return rest + text[len(text) // 4 :] if newline else text[len(text) // 4 :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,17 +166,19 @@ class Data(StoredAs):
         if len(text) > 8 * self.max_length:
             # Six characters of an escape are one that is stored; more than this is too long whatever is hidden of it.
             return {ELLIPSIS: f"{len(text)} characters, too long to store"}
-        cleaned = self._clean_texts(mask_data(json.loads(text)))
+        cleaned = self._clean_texts(mask_data(json.loads(text)), _DEEPEST_DATA)
         length = len(json.dumps(cleaned, ensure_ascii=False))
         return cleaned if length <= self.max_length else {ELLIPSIS: f"{length} characters, too long to store"}
 
-    def _clean_texts(self, value: Any) -> Any:
+    def _clean_texts(self, value: Any, depth: int) -> Any:
         if isinstance(value, str):
             return fit_text(value, None)
+        if isinstance(value, (list, dict)) and depth == 0:
+            return ELLIPSIS
         if isinstance(value, list):
-            return [self._clean_texts(item) for item in value]
+            return [self._clean_texts(item, depth - 1) for item in value]
         if isinstance(value, dict):
-            return {fit_text(name, None): self._clean_texts(item) for name, item in value.items()}
+            return {fit_text(name, None): self._clean_texts(item, depth - 1) for name, item in value.items()}
         # JSON has neither, and databases refuse them.
         return str(value) if value in (float("inf"), float("-inf")) or value != value else value
 

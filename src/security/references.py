@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from django.db import router
 from django.db.models import Model
+
+from security.truncation import ELLIPSIS, storable
+
+_LONGEST_KEY: Final = 255
 
 
 class ObjectReference(NamedTuple):
@@ -36,7 +41,7 @@ class ObjectReference(NamedTuple):
         text = json.dumps(pk, default=str) if isinstance(pk, tuple) else str(pk)
         # A proxy is its concrete model under another name.
         model = instance._meta.concrete_model or type(instance)
-        return cls(database, model._meta.label_lower, text)
+        return cls(database, model._meta.label_lower, _fitting(text))
 
     @classmethod
     def to_all(cls, instances: Iterable[Model] | None) -> tuple[ObjectReference, ...]:
@@ -47,3 +52,12 @@ class ObjectReference(NamedTuple):
         if isinstance(instances, Model):
             raise TypeError(f"Related objects are a list or tuple: write [{type(instances).__name__.lower()}] for one.")
         return tuple(dict.fromkeys(cls.to(instance) for instance in instances or ()))
+
+
+def _fitting(key: str) -> str:
+    """Bring a key to what a column holds, and two keys to two texts."""
+    key = storable(key)
+    if len(key) <= _LONGEST_KEY:
+        return key
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    return f"{key[: _LONGEST_KEY - len(digest) - 1]}{ELLIPSIS}{digest}"

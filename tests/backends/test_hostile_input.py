@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import gzip
 import io
 import json
+import os
 from typing import Any
 
 import pytest
@@ -13,6 +16,8 @@ from django.test import Client, override_settings
 from security.backends.sql.models import InputRequestLog
 from security.delivery import lost_entries
 from security.enums import RequestLogState
+from security.sources.input_requests import messages
+from security.sources.input_requests.body_watch import WatchedStream
 
 pytestmark = pytest.mark.django_db
 
@@ -131,5 +136,27 @@ def test_a_client_that_goes_away_while_its_body_is_read_leaves_a_closed_row() ->
     assert row.error_message is not None
 
 
-def test_the_table_is_the_one_of_the_database_under_test() -> None:
-    assert InputRequestLog._meta.db_table in connection.introspection.table_names()
+def test_a_client_cannot_keep_its_body_out_of_the_log_by_a_label() -> None:
+    _, row = ask(b'{"a": "\xc3', HTTP_CONTENT_ENCODING="br")
+    assert row.request_body == '{"a": "\ufffd'
+
+
+def test_a_body_that_is_compressed_is_not_stored() -> None:
+    _, row = ask(gzip.compress(b'{"a": 1}'), HTTP_CONTENT_ENCODING="gzip")
+    assert row.request_body == ""
+
+
+def test_the_names_that_clients_invent_are_not_kept() -> None:
+    kept = messages._short_header_name.cache_info().currsize
+    ask(**{f"HTTP_{'X' * 200}_{number}": "1" for number in range(50)})
+    assert messages._short_header_name.cache_info().currsize < kept + 50
+
+
+def test_the_stream_of_a_request_can_be_copied() -> None:
+    stream = WatchedStream(io.BytesIO(b"abc"), 10)
+    assert copy.copy(stream).read() == b"abc"
+
+
+def test_the_database_under_test_is_the_one_that_was_asked_for() -> None:
+    vendors = {"sqlite": "sqlite", "postgresql": "postgresql", "mariadb": "mysql"}
+    assert connection.vendor == vendors[os.environ.get("DATABASE", "sqlite")]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
-from django.db import connection, connections, router, transaction
+from django.db import DataError, InterfaceError, OperationalError, connection, connections, router, transaction
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
@@ -23,6 +23,7 @@ from security.backends.sql.models import (
     OutputRequestLog,
     RelatedObject,
 )
+from security.backends.sql.running import is_outage
 from security.backends.sql.writer import SQLWriter
 from security.backends.testing import capture_security_logs
 from security.delivery import deliver, lost_entries
@@ -36,6 +37,7 @@ from security.records import (
     InputRequestRecord,
     OutputRequestRecord,
 )
+from security.references import ObjectReference
 
 pytestmark = pytest.mark.django_db
 
@@ -115,6 +117,48 @@ def test_an_entry_that_the_database_refuses_takes_no_other_with_it(position: int
     assert len(error.value.causes) == 1
     stored = set(InputRequestLog.objects.values_list("path", flat=True))
     assert stored == {f"/{number}" for number in range(3)} - {f"/{position}"}
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OperationalError(2006, "MySQL server has gone away"), True),
+        (OperationalError("connection is closed"), True),
+        (InterfaceError("closed"), True),
+        # What MySQLdb says of an emoji in a table of utf8mb3
+        (OperationalError(1366, "Incorrect string value"), False),
+        (DataError("value too long"), False),
+        (ValueError("not adaptable"), False),
+    ],
+)
+def test_an_outage_is_told_from_a_refusal(error: Exception, expected: bool) -> None:
+    assert is_outage(error) is expected
+
+
+def test_a_relation_that_the_driver_refuses_takes_no_other_with_it() -> None:
+    record = InputRequestRecord(
+        related_objects=tuple(ObjectReference("default", "auth.group", key) for key in ("1", "\ud800", "2"))
+    )
+    with pytest.raises(EntriesRefusedError) as error:
+        SQLWriter().write(recording.begin(record))
+    assert len(error.value.causes) == 1
+    assert {relation.object_pk for relation in RelatedObject.objects.all()} == {"1", "2"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_error_of_the_log_does_not_spoil_a_transaction_without_autocommit() -> None:
+    (entry,) = recording.begin(InputRequestRecord())
+    broken = Entry(entry.kind, entry.event, {**entry.values, "host": None})
+    transaction.set_autocommit(False)
+    try:
+        Group.objects.create(name="before")
+        with pytest.raises(EntriesRefusedError):
+            SQLWriter().write([broken])
+        Group.objects.create(name="after")
+        transaction.commit()
+    finally:
+        transaction.set_autocommit(True)
+    assert Group.objects.count() == 2
 
 
 @pytest.mark.django_db(transaction=True)

@@ -48,7 +48,7 @@ def only(logs: CapturedLogs) -> Any:
 
 def test_a_call_and_its_response_are_recorded(remote: Remote, logs: CapturedLogs) -> None:
     group = Group.objects.create(name="a")
-    response = requests.post(
+    requests.post(
         f"{remote.address}/echo/?a=1&a=2&token=t",
         json={"x": 1, "password": "secret"},
         headers={"Authorization": "secret"},

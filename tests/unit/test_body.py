@@ -80,3 +80,14 @@ def test_broken_bytes_are_replaced() -> None:
 @pytest.mark.parametrize(("limit", "bound"), [(None, None), (1000, 16_384), (10_000, 40_000), (0, 16_384)])
 def test_what_is_captured_is_bounded_by_what_is_stored(limit: int | None, bound: int | None) -> None:
     assert capture_bound(limit) == bound
+
+
+@pytest.mark.parametrize("label", ["", "; charset=utf-16", "; charset=utf-32", "; charset=ascii", "; charset=gb18030"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
+def test_json_is_read_as_its_bytes_say_whatever_its_label_says(label: str, encoding: str) -> None:
+    body = Body('{"password": "hunter2"}'.encode(encoding), f"application/json{label}")
+    assert body.stored(1000).lstrip("\ufeff") == '{"password": "[Filtered]"}'
+
+
+def test_the_media_types_of_clients_are_not_kept_whole() -> None:
+    assert media_type("application/json" + " " * 100_000) == media_type("application/json" + " " * 200_000)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.contrib.auth.models import Group
+from django.contrib.sessions.models import Session
 from django.db import models
 
 from security import fields, masking, recording
@@ -145,3 +148,29 @@ def test_the_reference_of_a_record_is_its_kind_and_id() -> None:
     record: Record = InputRequestRecord()
     assert record.reference == f"input-request|{record.id}"
     assert RelatedObject._meta.get_field("log_kind").max_length >= max(map(len, LoggerName))  # type: ignore[union-attr,operator]
+
+
+def test_half_a_secret_behind_the_middle_of_a_long_text_is_not_stored() -> None:
+    message = "ValueError: body was " + "x" * 25_000 + "&password=" + "S3CRET" * 5_000
+    record = InputRequestRecord(error_message=message)
+    (entry,) = recording.begin(record)
+    assert "S3CRET" not in entry.error_message
+    (entry,) = recording.begin(InputRequestRecord(error_message=message * 100))
+    assert "S3CRET" not in entry.error_message
+    assert len(entry.error_message) <= 10_000
+
+
+def test_data_nested_deeper_than_a_database_takes_is_cut() -> None:
+    data: dict[str, object] = {"a": 1}
+    for _ in range(60):
+        data = {"deeper": data}
+    (entry,) = recording.begin(InputRequestRecord(extra_data=data))
+    assert json.dumps(entry.extra_data).count("deeper") == 30
+
+
+def test_two_long_keys_are_two_references_and_every_database_takes_them() -> None:
+    keys = ["k" * 300 + end for end in ("a", "b")]
+    one, other = (ObjectReference.to(Session(session_key=key)) for key in keys)
+    assert one != other
+    assert len(one.pk) == 255
+    assert ObjectReference.to(Session(session_key="a\0\ud800")).pk == "a␀\\ud800"

@@ -3,12 +3,13 @@
 from .health import lost_entries
 from .inline import adeliver, aflush, deliver, deliver_later, flush
 from .leftovers import start as expect_leftovers
-from .threads import arun_blocking, run_blocking
+from .threads import arun_blocking, arun_reading, run_blocking
 
 __all__ = [
     "adeliver",
     "aflush",
     "arun_blocking",
+    "arun_reading",
     "deliver",
     "deliver_later",
     "expect_leftovers",

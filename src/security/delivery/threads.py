@@ -1,4 +1,4 @@
-"""Where blocking writes run: in the caller's thread, or, under an ASGI server, in threads of our own.
+"""Where blocking work runs: in the caller's thread, or, under an ASGI server, in threads of our own.
 
 An ASGI server gives each request a thread of its own for blocking code, and with it a new database connection for each
 request. The log's few threads keep theirs. Under a test client there is no such server, and a write joins the thread of
@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from threading import Barrier, Lock, local
+from threading import Barrier, BoundedSemaphore, Lock, local
 from typing import Final, ParamSpec, TypeVar
 
 from asgiref.sync import SyncToAsync, sync_to_async
@@ -22,30 +22,79 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # As many writes of one process wait for a store at once, each with a connection of its own.
-_THREADS: Final = 4
-_executor: ThreadPoolExecutor | None = None
-_starting = Lock()
+_WRITERS: Final = 4
+# What is read on the side has threads of its own: where it is stuck, it holds up no write.
+_READERS: Final = 4
 _here: Final = local()
+
+
+class _Threads:
+    """A few threads, which start with their first work and start anew in a forked process."""
+
+    def __init__(self, name: str, count: int) -> None:
+        self._name = name
+        self._count = count
+        self.forget()
+
+    def forget(self) -> None:
+        # A forked process has the object but not its threads, nor whoever held the lock.
+        self._executor: ThreadPoolExecutor | None = None
+        self._starting = Lock()
+        self.free = BoundedSemaphore(self._count)
+
+    def submit(self, work: Callable[[], R]) -> Future[R]:
+        with self._starting:
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(self._count, self._name, initializer=_mark_thread)
+            return self._executor.submit(work)
+
+    def end(self) -> None:
+        """End the threads and close their connections, once their work is done."""
+        if self._executor is None:
+            return
+        # Each thread has to close its own: all of them meet before one of them can take two.
+        meeting = Barrier(self._count)
+        for _ in range(self._count):
+            self._executor.submit(_close_connections, meeting)
+        self._executor.shutdown()
+        self.forget()
+
+
+_writers: Final = _Threads("security-log", _WRITERS)
+_readers: Final = _Threads("security-read", _READERS)
 
 
 def run_blocking(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run `work` and give its result, from synchronous code."""
     if not _is_under_asgi_server():
         return work(*args, **kwargs)
-    return _pool().submit(_bound(work, *args, **kwargs)).result()
+    return _writers.submit(_bound(work, *args, **kwargs)).result()
 
 
 async def arun_blocking(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run `work` and give its result, from a coroutine; a cancelled caller does not stop it."""
     if not _is_under_asgi_server():
         return await asyncio.shield(sync_to_async(work, thread_sensitive=True)(*args, **kwargs))
-    future = _pool().submit(_bound(work, *args, **kwargs))
-    return await asyncio.shield(asyncio.wrap_future(future))
+    return await asyncio.shield(asyncio.wrap_future(_writers.submit(_bound(work, *args, **kwargs))))
+
+
+async def arun_reading(seconds: float, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run `work` from a coroutine, for some seconds at most, and so that no write waits for it.
+
+    Raises `TimeoutError` when the time has passed, and at once where as much as may be is waiting already.
+    """
+    if not _is_under_asgi_server():
+        return await arun_blocking(work, *args, **kwargs)
+    if not _readers.free.acquire(blocking=False):
+        raise TimeoutError
+    future = _readers.submit(_bound(work, *args, **kwargs))
+    future.add_done_callback(lambda done: _readers.free.release())
+    return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), seconds)
 
 
 def run_apart(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run `work` in a thread of our own in any case, and give its result."""
-    return _pool().submit(_bound(work, *args, **kwargs)).result()
+    return _writers.submit(_bound(work, *args, **kwargs)).result()
 
 
 def is_in_event_loop() -> bool:
@@ -53,10 +102,23 @@ def is_in_event_loop() -> bool:
     return asyncio._get_running_loop() is not None  # noqa: SLF001 documented, and cheaper than an exception
 
 
+def end_threads() -> None:
+    """End the log's threads and close their connections, once their work is done; the next work starts new ones."""
+    _writers.end()
+    _readers.end()
+
+
 def _bound(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Callable[[], R]:
     """Give `work` with its arguments and the context of the caller."""
     context = copy_context()
-    return lambda: context.run(work, *args, **kwargs)
+
+    def bound() -> R:
+        try:
+            return context.run(work, *args, **kwargs)
+        finally:
+            _close_broken_connections()
+
+    return bound
 
 
 def _is_under_asgi_server() -> bool:
@@ -68,24 +130,11 @@ def _mark_thread() -> None:
     _here.is_ours = True
 
 
-def _pool() -> ThreadPoolExecutor:
-    global _executor
-    with _starting:
-        if _executor is None:
-            _executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="security-log", initializer=_mark_thread)
-        return _executor
-
-
-def end_threads() -> None:
-    """End the log's threads and close their connections, once their writes are done; the next write starts new ones."""
-    if _executor is None:
-        return
-    # Each thread has to close its own: all of them meet before one of them can take two.
-    meeting = Barrier(_THREADS)
-    for _ in range(_THREADS):
-        _executor.submit(_close_connections, meeting)
-    _executor.shutdown()
-    _forget_pool()
+def _close_broken_connections() -> None:
+    """Close what went wrong: no request ends in these threads, at whose end Django would look after it."""
+    for connection in connections.all(initialized_only=True):
+        if connection.errors_occurred and not connection.in_atomic_block:
+            connection.close()
 
 
 def _close_connections(meeting: Barrier) -> None:
@@ -93,10 +142,9 @@ def _close_connections(meeting: Barrier) -> None:
     connections.close_all()
 
 
-def _forget_pool() -> None:
-    # A forked process has the object but not its threads, nor whoever held the lock.
-    global _executor, _starting
-    _executor, _starting = None, Lock()
+def _forget_threads() -> None:
+    _writers.forget()
+    _readers.forget()
 
 
-os.register_at_fork(after_in_child=_forget_pool)
+os.register_at_fork(after_in_child=_forget_threads)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from django.db import InterfaceError, OperationalError, transaction
 
@@ -16,6 +16,10 @@ from .watchdog import watchdog
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.backends.utils import CursorWrapper
+
+# ER_WARN_DATA_OUT_OF_RANGE, ER_TRUNCATED_WRONG_VALUE_FOR_FIELD, ER_DATA_TOO_LONG, ER_INVALID_JSON_TEXT,
+# ER_CONSTRAINT_FAILED
+_REFUSALS_OF_MYSQL: Final = frozenset((1264, 1366, 1406, 3140, 4025))
 
 T = TypeVar("T")
 
@@ -57,10 +61,19 @@ def _run_once(
 
 
 def _savepoint(connection: BaseDatabaseWrapper) -> AbstractContextManager[Any]:
-    return transaction.atomic(using=connection.alias) if connection.in_atomic_block else nullcontext()
+    # A site can also turn autocommit off by hand.
+    is_open = connection.in_atomic_block or not connection.get_autocommit()
+    return transaction.atomic(using=connection.alias) if is_open else nullcontext()
 
 
 def _time_limit(connection: BaseDatabaseWrapper, seconds: float) -> AbstractContextManager[None]:
     if connection.vendor == "postgresql":
         return watchdog.watching(connection.connection, seconds)
     return nullcontext()
+
+
+def is_outage(error: Exception) -> bool:
+    """Tell whether an error says that the database cannot be used, and not that it refuses a value."""
+    # MySQLdb gives some refusals the class of an outage, such as that of an emoji in a table of utf8mb3.
+    code = error.args[0] if error.args else None
+    return isinstance(error, (OperationalError, InterfaceError)) and code not in _REFUSALS_OF_MYSQL

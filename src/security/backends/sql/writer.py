@@ -11,7 +11,6 @@ from django.conf import settings as site_settings
 from django.db import (
     DatabaseError,
     InterfaceError,
-    OperationalError,
     connections,
     models,
     router,
@@ -22,7 +21,7 @@ from security.backends.base import EntriesRefusedError, TransactionalWriter
 from security.records import Entry
 
 from .models import LOG_MODELS, Log, RelatedObject
-from .running import run
+from .running import is_outage, run
 from .statements import (
     Statement,
     changing_columns,
@@ -40,6 +39,9 @@ if TYPE_CHECKING:
 
 # Rows of one statement; with 30 columns SQLite's bound of 32,766 parameters is far.
 _MOST_ROWS: Final = 200
+
+# What a database or its driver says of a value that it does not take.
+_FAULTS: Final = (DatabaseError, InterfaceError, ValueError, TypeError, OverflowError)
 
 _Rows = Sequence[Sequence[Any]]
 _Encode = Callable[[Any, "BaseDatabaseWrapper"], Any]
@@ -112,9 +114,9 @@ def _succeed(connection: BaseDatabaseWrapper, model: type[Log], entry: Entry) ->
     try:
         if run(connection, update(connection, model, 1), [*changes, key, changes[-1]]):
             return []
-    except (OperationalError, InterfaceError):
-        raise
-    except DatabaseError as error:
+    except _FAULTS as error:
+        if is_outage(error):
+            raise
         return [error]
     return _execute(connection, upsert, model, _rows(connection, model, [entry]))
 
@@ -139,7 +141,7 @@ def _relations(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
             "log_id": log_id,
             "database": database,
             "model": model,
-            "object_pk": pk[:255],
+            "object_pk": pk,
         }
 
 
@@ -152,9 +154,9 @@ def _execute(
         batch = rows[start : start + _MOST_ROWS]
         try:
             run(connection, statement(connection, model, len(batch)), [value for row in batch for value in row])
-        except (OperationalError, InterfaceError):
-            raise
-        except DatabaseError as error:
+        except _FAULTS as error:
+            if is_outage(error):
+                raise
             refusals += [error] if len(batch) == 1 else _execute_singly(connection, statement, model, batch)
     return refusals
 

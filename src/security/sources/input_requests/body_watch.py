@@ -64,6 +64,9 @@ class WatchedStream:
         return line
 
     def __getattr__(self, name: str) -> Any:
+        if name in self.__slots__ or name.startswith("__"):
+            # A copy that is being made has no stream yet.
+            raise AttributeError(name)
         return getattr(self._stream, name)
 
     def _seen(self, read: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

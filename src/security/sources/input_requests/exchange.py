@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec
@@ -23,7 +24,7 @@ from django.urls import Resolver404, ResolverMatch, resolve
 from security.body import capture_bound
 from security.client_address import client_address
 from security.config import settings
-from security.delivery import deliver
+from security.delivery import arun_reading, deliver, run_blocking
 from security.enums import Event, RequestLogState
 from security.recording import begin, complete
 from security.records import Entry, InputRequestRecord
@@ -211,8 +212,18 @@ class Exchange:
 
     def read_session(self) -> None:
         """Find out who asked; whatever fails, the site goes on."""
+        with self._reading():
+            self.record.user_id = run_blocking(client.session_user_id, self.request)
+
+    async def aread_session(self) -> None:
+        """Do as `read_session`, without blocking the event loop, nor waiting for long."""
+        with self._reading():
+            self.record.user_id = await arun_reading(settings.LOG_DB_TIMEOUT, client.session_user_id, self.request)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
         try:
-            self.record.user_id = client.session_user_id(self.request)
+            yield
         except Exception as error:
             logger.warning("The session could not be read to tell who asked: %s", type(error).__name__)
 

@@ -6,9 +6,10 @@ first would freeze it for everybody after it. So the raw values in `request.META
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
@@ -18,6 +19,8 @@ from security.body import Body, capture_bound, is_encoded
 from security.queries import LONGEST_QUERY, parse_queries
 
 from .body_watch import Beginning
+
+_LONGEST_CACHED: Final = 100
 
 Members = dict[str, str | list[str]]
 
@@ -39,8 +42,13 @@ def headers_of(request: HttpRequest) -> Members:
     }
 
 
-@lru_cache(maxsize=2048)
 def _header_name(key: str) -> str | None:
+    # Clients invent names: the cache is bounded, and no longer name enters it.
+    return _short_header_name(key) if len(key) <= _LONGEST_CACHED else _short_header_name.__wrapped__(key)
+
+
+@lru_cache(maxsize=2048)
+def _short_header_name(key: str) -> str | None:
     if key.startswith("HTTP_"):
         key = key.removeprefix("HTTP_")
     elif key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
@@ -53,9 +61,10 @@ def queries_of(request: HttpRequest) -> Members:
     raw = str(request.META.get("QUERY_STRING") or "")[:LONGEST_QUERY]
     if not raw:
         return {}
-    # WSGI hands over bytes as latin-1 (PEP 3333); a query in UTF-8 that was not percent-encoded is that below.
-    text = raw.encode("latin-1", "replace").decode("utf-8", "replace")
-    return parse_queries(text)
+    if not raw.isascii() and max(raw) <= "\xff":
+        # WSGI hands over bytes as latin-1 (PEP 3333); a query in UTF-8 that was not percent-encoded is that below.
+        raw = raw.encode("latin-1").decode("utf-8", "replace")
+    return parse_queries(raw)
 
 
 def response_headers_of(response: HttpResponseBase) -> Members:
@@ -75,12 +84,22 @@ def announced_length(request: HttpRequest) -> int:
 def request_body_of(request: HttpRequest, watched: Beginning, limit: int | None) -> Body | str:
     """Give the beginning of the body that the site read."""
     meta = request.META
-    if is_encoded({"Content-Encoding": str(meta.get("HTTP_CONTENT_ENCODING") or "")}):
-        return ""
     # Where the whole body was read, also by a middleware before this one, Django keeps it.
     read: Any = vars(request).get("_body")
     content = bytes(read[: capture_bound(limit)]) if read is not None else bytes(watched)
+    if is_encoded({"Content-Encoding": str(meta.get("HTTP_CONTENT_ENCODING") or "")}) and not _is_text(content):
+        return ""
     return Body(content, str(meta.get("CONTENT_TYPE") or "")) if content else ""
+
+
+def _is_text(content: bytes) -> bool:
+    """Tell whether bytes are text: Django reads a body as it came, whatever encoding a client says that it has."""
+    try:
+        # The last character may be cut.
+        codecs.getincrementaldecoder("utf-8")().decode(content)
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in content
 
 
 def response_body_of(response: HttpResponseBase, limit: int | None) -> Body | str:

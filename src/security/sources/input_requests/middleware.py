@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 from security.body import capture_bound
 from security.config import settings
 from security.context import inside
-from security.delivery import adeliver, arun_blocking, deliver, run_blocking
+from security.delivery import adeliver, deliver
 from security.throttling.exception import NotCountedError, ThrottlingException
 
 from . import throttled
@@ -54,7 +54,7 @@ class LogMiddleware:
             if throttled.concerns(exchange, response):
                 response = throttled.after(exchange, response)
             if exchange.needs_session():
-                run_blocking(exchange.read_session)
+                exchange.read_session()
         except BaseException as error:
             deliver(exchange.fail(error))
             raise
@@ -73,7 +73,7 @@ class LogMiddleware:
             if throttled.concerns(exchange, response):
                 response = await throttled.aafter(exchange, response)
             if exchange.needs_session():
-                await arun_blocking(exchange.read_session)
+                await exchange.aread_session()
         except BaseException as error:
             await adeliver(exchange.fail(error))
             raise
