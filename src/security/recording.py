@@ -91,7 +91,7 @@ def make_entry(record: Record, event: Event, *, state: IntEnum | None = None) ->
     return [Entry(record.kind, event, MappingProxyType(values))]
 
 
-def remask(kind: LoggerName, values: Mapping[str, Any]) -> dict[str, Any]:
+def remask(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Give the fields of a stored entry that today's rules change, masked."""
     changes = {}
     with held_rules():

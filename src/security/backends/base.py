@@ -91,7 +91,7 @@ class Reader(ABC):
         """Count the input requests that `wanted` describes."""
 
     @abstractmethod
-    def logs_related_with(self, kind: LoggerName, reference: ObjectReference) -> list[Any]:
+    def logs_related_with(self, kind: str, reference: ObjectReference) -> list[Any]:
         """Give the logs of a kind that are related with an object, the newest first."""
 
 
@@ -148,15 +148,15 @@ class Rewritable(ABC):
     """Changes entries that are stored already."""
 
     @abstractmethod
-    def count_stored(self, kind: LoggerName, after: UUID | None) -> int:
+    def count_stored(self, kind: str, after: UUID | None) -> int:
         """Count the entries of a kind with an id behind `after`."""
 
     @abstractmethod
-    def read_stored(self, kind: LoggerName, after: UUID | None, size: int) -> list[StoredEntry]:
+    def read_stored(self, kind: str, after: UUID | None, size: int) -> list[StoredEntry]:
         """Give the first `size` entries of a kind with an id behind `after`, in the order of their ids."""
 
     @abstractmethod
-    def rewrite_stored(self, kind: LoggerName, changes: Sequence[tuple[StoredEntry, Mapping[str, Any]]]) -> int:
+    def rewrite_stored(self, kind: str, changes: Sequence[tuple[StoredEntry, Mapping[str, Any]]]) -> int:
         """Change fields of entries, and give how many were changed; one that has a newer version by now stays."""
 
 

@@ -13,6 +13,7 @@ from security.addresses import normal_address
 from security.backends.base import InputRequestFilter
 from security.backends.registry import reader
 from security.enums import LoggerName
+from security.records import RECORD_TYPES
 from security.references import ObjectReference
 
 
@@ -44,11 +45,10 @@ def get_logs_related_with_object(logger_name: LoggerName | str, related_object: 
     An object that was deleted no longer has its key; `ObjectReference("default", "shop.order", "7")` stands for it.
     Raises `ValueError` for an unknown kind or an object that was not saved.
     """
-    try:
-        kind = LoggerName(logger_name)
-    except ValueError:
-        kinds = ", ".join(repr(str(name)) for name in LoggerName)
-        raise ValueError(f"There is no kind of log named {logger_name!r}; the kinds are {kinds}.") from None
+    record_type = RECORD_TYPES.get(logger_name)
+    if record_type is None:
+        kinds = ", ".join(repr(str(name)) for name in RECORD_TYPES)
+        raise ValueError(f"There is no kind of log named {logger_name!r}; the kinds are {kinds}.")
     if not isinstance(related_object, ObjectReference):
         related_object = ObjectReference.to(related_object)
-    return reader().logs_related_with(kind, related_object)
+    return reader().logs_related_with(record_type.kind, related_object)

@@ -10,27 +10,10 @@ from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from security.backends.base import Writer
-from security.enums import Event, LoggerName, RequestLogState
-from security.records import Entry
+from security.enums import Event
+from security.records import RECORD_TYPES, Entry
 from security.traces import Traceparent, span_id_of
 
-_CELERY: Final = logging.getLogger("security.celery")
-_LOGGERS: Final[Mapping[LoggerName, logging.Logger]] = {
-    LoggerName.INPUT_REQUEST: logging.getLogger("security.input_request"),
-    LoggerName.OUTPUT_REQUEST: logging.getLogger("security.output_request"),
-    LoggerName.COMMAND: logging.getLogger("security.command"),
-    LoggerName.CELERY_TASK_INVOCATION: _CELERY,
-    LoggerName.CELERY_TASK_RUN: _CELERY,
-}
-_SUBJECTS: Final[Mapping[LoggerName, str]] = {
-    LoggerName.INPUT_REQUEST: 'Input request "{id}" to "{host}" with path "{path}"',
-    LoggerName.OUTPUT_REQUEST: 'Output request "{id}" to "{host}" with path "{path}"',
-    LoggerName.COMMAND: 'Command "{id}" with name "{name}"',
-    LoggerName.CELERY_TASK_INVOCATION: (
-        'Celery task invocation "{id}" with celery id "{celery_task_id}" and name "{name}"'
-    ),
-    LoggerName.CELERY_TASK_RUN: 'Celery task "{id}" with celery id "{celery_task_id}" and name "{name}"',
-}
 _PREDICATES: Final[Mapping[Event, str]] = {
     Event.STARTED: "was started",
     Event.OUTPUT_UPDATED: "was updated",
@@ -47,12 +30,6 @@ _PREDICATES: Final[Mapping[Event, str]] = {
     Event.ACTIVATED: "was begun",
     Event.REVOKED: "was revoked",
 }
-# Where a kind says it in words of its own.
-_OWN_PREDICATES: Final[Mapping[tuple[LoggerName, Event], str]] = {
-    (LoggerName.INPUT_REQUEST, Event.FINISHED): "was finished",
-    (LoggerName.CELERY_TASK_INVOCATION, Event.STARTED): "was invoked",
-    (LoggerName.CELERY_TASK_INVOCATION, Event.FAILED): "was failed",
-}
 
 
 class LoggingWriter(Writer):
@@ -62,7 +39,7 @@ class LoggingWriter(Writer):
 
     def write(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
-            logger, level = _LOGGERS[entry.kind], _level(entry)
+            logger, level = logging.getLogger(RECORD_TYPES[entry.kind].logger_name), entry.level
             if logger.isEnabledFor(level):
                 logger.log(level, "%s", _message(entry), extra=_extra(entry))
 
@@ -92,17 +69,11 @@ def _as_json(value: Any) -> Any:
     return value
 
 
-def _level(entry: Entry) -> int:
-    if isinstance(entry.state, RequestLogState) and entry.event is Event.FINISHED:
-        # A 4xx answer is a warning, as in Django's own logger "django.request"; a 5xx answer is an error.
-        return min(max(int(entry.state) // 10 * 10, logging.INFO), logging.ERROR)
-    return entry.transition.level
-
-
 def _message(entry: Entry) -> str:
-    predicate = _OWN_PREDICATES.get((entry.kind, entry.event), _PREDICATES[entry.event])
+    record_type = RECORD_TYPES[entry.kind]
+    predicate = record_type.own_predicates.get(entry.event, _PREDICATES[entry.event])
     values = {name: _on_one_line(value) for name, value in entry.values.items() if isinstance(value, str)}
-    return f"{_SUBJECTS[entry.kind].format(**values, id=entry.id)} {predicate}"
+    return f"{record_type.subject.format(**values, id=entry.id)} {predicate}"
 
 
 def _on_one_line(text: str) -> str:

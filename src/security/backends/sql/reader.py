@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from security.backends.base import InputRequestFilter, Reader
-from security.enums import LoggerName
 from security.references import ObjectReference
 
 from .models import LOG_MODELS, InputRequestLog, RelatedObject
@@ -20,7 +19,7 @@ class SQLReader(Reader):
             logs = logs.exclude(pk=wanted.exclude_log_id)
         return logs.order_by().count()
 
-    def logs_related_with(self, kind: LoggerName, reference: ObjectReference) -> list[Any]:
+    def logs_related_with(self, kind: str, reference: ObjectReference) -> list[Any]:
         relations = RelatedObject.objects.filter(
             log_kind=str(kind),
             database=reference.database,

@@ -9,7 +9,6 @@ from uuid import UUID
 from django.db import router, transaction
 
 from security.backends.base import Rewritable, StoredEntry
-from security.enums import LoggerName
 from security.records import FIELDS
 
 from .models import LOG_MODELS, LogQuerySet
@@ -18,21 +17,21 @@ from .models import LOG_MODELS, LogQuerySet
 class SQLRewriter(Rewritable):
     """Reads and changes the rows at the alias to which logs are written."""
 
-    def count_stored(self, kind: LoggerName, after: UUID | None) -> int:
+    def count_stored(self, kind: str, after: UUID | None) -> int:
         return _behind(kind, after).order_by().count()
 
-    def read_stored(self, kind: LoggerName, after: UUID | None, size: int) -> list[StoredEntry]:
+    def read_stored(self, kind: str, after: UUID | None, size: int) -> list[StoredEntry]:
         names = FIELDS[kind].keys() - {"related_objects"}
         rows = _behind(kind, after).order_by("id").values(*names)[:size]
         return [StoredEntry(row["id"], row["version"], row) for row in rows]
 
-    def rewrite_stored(self, kind: LoggerName, changes: Sequence[tuple[StoredEntry, Mapping[str, Any]]]) -> int:
+    def rewrite_stored(self, kind: str, changes: Sequence[tuple[StoredEntry, Mapping[str, Any]]]) -> int:
         logs = _behind(kind, None).order_by()
         with transaction.atomic(using=logs.db):
             return sum(logs.filter(pk=old.id, version=old.version).update(**fields) for old, fields in changes)
 
 
-def _behind(kind: LoggerName, after: UUID | None) -> LogQuerySet:
+def _behind(kind: str, after: UUID | None) -> LogQuerySet:
     model = LOG_MODELS[kind]
     logs: LogQuerySet = model.objects.using(router.db_for_write(model))
     return logs if after is None else logs.filter(id__gt=after)

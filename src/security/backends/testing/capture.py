@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import wraps
 from inspect import isasyncgenfunction, isgeneratorfunction
@@ -13,7 +13,7 @@ from uuid import UUID
 
 from security.backends.base import Counter, InputRequestFilter, Reader, Writer
 from security.backends.registry import attached
-from security.enums import LoggerName
+from security.enums import Event
 from security.rates import Counts, Limit, Verdict
 from security.records import TRANSITIONS, Entry
 from security.references import ObjectReference
@@ -21,10 +21,18 @@ from security.references import ObjectReference
 F = TypeVar("F", bound=Callable[..., Any])
 
 _LOGS_PARAMETER: Final = "logged_data"
-_LIST_OF_KIND: Final = {kind: kind.value.replace("-", "_") for kind in LoggerName}
-_LISTS: Final = frozenset(_LIST_OF_KIND.values()) | {
-    f"{_LIST_OF_KIND[kind]}_{event}" for kind, transitions in TRANSITIONS.items() for event in transitions
-}
+
+
+def _list_of(kind: str, event: Event | None = None) -> str:
+    """Give the name of the list of a kind, or of one event of it."""
+    name = kind.replace("-", "_")
+    return name if event is None else f"{name}_{event}"
+
+
+def _all_lists() -> Iterator[str]:
+    for kind, transitions in TRANSITIONS.items():
+        yield _list_of(kind)
+        yield from (_list_of(kind, event) for event in transitions)
 
 
 class CapturedLogs:
@@ -37,7 +45,7 @@ class CapturedLogs:
     backend_name: ClassVar[str] = "testing"
 
     def __init__(self) -> None:
-        self._lists: dict[str, list[Entry]] = {name: [] for name in _LISTS}
+        self._lists: dict[str, list[Entry]] = {name: [] for name in _all_lists()}
         self._positions: dict[UUID, int] = {}
         self._lock = Lock()
         self.writer: Writer = _CaptureWriter(self)
@@ -45,15 +53,16 @@ class CapturedLogs:
         self.counter: Counter = _CaptureCounter()
 
     def __getattr__(self, name: str) -> list[Entry]:
-        if name in _LISTS:
-            return self._lists[name]
-        raise AttributeError(f"There is no list of logs named {name!r}; the lists are {', '.join(sorted(_LISTS))}.")
+        # Whoever copies a capture asks before there is a list.
+        lists: dict[str, list[Entry]] = vars(self).get("_lists", {})
+        if name in lists:
+            return lists[name]
+        raise AttributeError(f"There is no list of logs named {name!r}; the lists are {', '.join(sorted(lists))}.")
 
     def add(self, entry: Entry) -> None:
-        kind = _LIST_OF_KIND[entry.kind]
         with self._lock:
-            self._lists[f"{kind}_{entry.event}"].append(entry)
-            latest = self._lists[kind]
+            self._lists[_list_of(entry.kind, entry.event)].append(entry)
+            latest = self._lists[_list_of(entry.kind)]
             position = self._positions.setdefault(entry.id, len(latest))
             if position == len(latest):
                 latest.append(entry)
@@ -85,8 +94,8 @@ class _CaptureReader(Reader):
             for entry in self._logs.input_request
         )
 
-    def logs_related_with(self, kind: LoggerName, reference: ObjectReference) -> list[Any]:
-        entries = getattr(self._logs, _LIST_OF_KIND[kind])
+    def logs_related_with(self, kind: str, reference: ObjectReference) -> list[Any]:
+        entries = getattr(self._logs, _list_of(kind))
         return sorted(
             (entry for entry in entries if reference in entry.related_objects),
             key=lambda entry: entry.id,

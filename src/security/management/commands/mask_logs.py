@@ -11,8 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from security.backends.base import Rewritable
 from security.backends.registry import installed_backends
 from security.config import Settings, settings
-from security.enums import LoggerName
 from security.recording import remask
+from security.records import RECORD_TYPES
 
 
 class Command(BaseCommand):
@@ -24,7 +24,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        kinds = [str(kind) for kind in LoggerName]
+        kinds = [str(kind) for kind in RECORD_TYPES]
         parser.add_argument(
             "--type", nargs="+", choices=kinds, default=kinds, help="The kinds of logs; all by default."
         )
@@ -38,7 +38,7 @@ class Command(BaseCommand):
             raise CommandError(f"{Settings.HIDE_SENSITIVE_DATA.name} is False: there is nothing to hide. Remove it.")
         if options["batch_size"] < 1:
             raise CommandError("--batch-size must be 1 or more.")
-        kinds = [kind for kind in LoggerName if kind in options["type"]]
+        kinds = [kind for kind in RECORD_TYPES if kind in options["type"]]
         after = None
         if options["after"]:
             first, after = _place(options["after"])
@@ -49,9 +49,7 @@ class Command(BaseCommand):
             for position, kind in enumerate(kinds):
                 self.mask(name, backend, kind, after if position == 0 else None, options)
 
-    def mask(
-        self, name: str, backend: Rewritable, kind: LoggerName, after: UUID | None, options: dict[str, Any]
-    ) -> None:
+    def mask(self, name: str, backend: Rewritable, kind: str, after: UUID | None, options: dict[str, Any]) -> None:
         """Mask all logs of a kind behind `after`."""
         total = backend.count_stored(kind, after)
         seen = changed = 0
@@ -65,11 +63,11 @@ class Command(BaseCommand):
             self.stdout.write(f"{looked_at}, {changed} {verb}; go on with --after '{kind}|{after}'")
 
 
-def _place(text: str) -> tuple[LoggerName, UUID]:
+def _place(text: str) -> tuple[str, UUID]:
     kind, _, log_id = text.partition("|")
     try:
-        return LoggerName(kind), UUID(log_id)
-    except ValueError:
+        return RECORD_TYPES[kind].kind, UUID(log_id)
+    except (KeyError, ValueError):
         raise CommandError(
             f"--after is {text!r}; write a kind and an id, as in 'input-request|019a8c8e-5b7c-7c10-8000-000000000000'."
         ) from None

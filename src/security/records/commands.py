@@ -1,0 +1,33 @@
+"""Management commands."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from enum import IntEnum
+
+from security.enums import CommandState, Event, LoggerName
+from security.fields import Name, Plain, Text, stored
+
+from .base import Record, Transition
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class CommandRecord(Record):
+    """A management command."""
+
+    kind = LoggerName.COMMAND
+    logger_name = "security.command"
+    subject = 'Command "{id}" with name "{name}"'
+    transitions = {
+        Event.STARTED: Transition(CommandState.ACTIVE),
+        Event.OUTPUT_UPDATED: Transition(CommandState.ACTIVE, level=logging.DEBUG),
+        Event.FINISHED: Transition(CommandState.SUCCEEDED, is_final=True),
+        Event.ERROR: Transition(CommandState.FAILED, is_final=True, level=logging.ERROR),
+    }
+
+    name: str = stored(Name(255), default="", settled=True)
+    input: str = stored(Text(10_000), default="", settled=True)
+    output: str = stored(Text(100_000), default="")
+    is_executed_from_command_line: bool = stored(Plain(), default=False, settled=True)
+    state: IntEnum = stored(Plain(), default=CommandState.ACTIVE)
