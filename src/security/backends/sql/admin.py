@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 
-from .models import (
-    CeleryTaskInvocationLog,
-    CeleryTaskRunLog,
-    CommandLog,
-    InputRequestLog,
-    OutputRequestLog,
-)
+from .models import LOG_MODELS
 
 
 class LogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -22,7 +16,6 @@ class LogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_per_page = 50
     # Counting a log of millions of rows takes longer than anybody waits.
     show_full_result_count = False
-    list_filter: ClassVar[tuple[str, ...]] = ("state",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -34,33 +27,12 @@ class LogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
 
-@admin.register(InputRequestLog)
-class InputRequestLogAdmin(LogAdmin):
-    list_display = ("start", "state", "response_code", "method", "path", "view_slug", "ip", "user_id", "time")
-    list_filter: ClassVar[tuple[str, ...]] = ("state", "method", "is_secure")
-    search_fields = ("=id", "path", "=ip", "=user_id", "=slug", "=view_slug")
-
-
-@admin.register(OutputRequestLog)
-class OutputRequestLogAdmin(LogAdmin):
-    list_display = ("start", "state", "response_code", "method", "host", "path", "slug", "time")
-    list_filter: ClassVar[tuple[str, ...]] = ("state", "method")
-    search_fields = ("=id", "host", "path", "=slug", "=parent_log")
-
-
-@admin.register(CommandLog)
-class CommandLogAdmin(LogAdmin):
-    list_display = ("start", "state", "name", "is_executed_from_command_line", "time")
-    search_fields = ("=id", "name")
-
-
-@admin.register(CeleryTaskInvocationLog)
-class CeleryTaskInvocationLogAdmin(LogAdmin):
-    list_display = ("start", "state", "name", "celery_task_id", "queue_name", "time")
-    search_fields = ("=id", "name", "=celery_task_id")
-
-
-@admin.register(CeleryTaskRunLog)
-class CeleryTaskRunLogAdmin(LogAdmin):
-    list_display = ("start", "state", "name", "celery_task_id", "retries", "time")
-    search_fields = ("=id", "name", "=celery_task_id")
+for model in LOG_MODELS.values():
+    listing = model.listing
+    admin.site.register(
+        model,
+        LogAdmin,
+        list_display=listing.columns,
+        list_filter=listing.filters,
+        search_fields=listing.search_fields,
+    )
