@@ -128,7 +128,8 @@ class Ending(models.Model):
     """What is known when the thing has ended, in all kinds.
 
     These columns stand behind those that the row begins with: PostgreSQL writes to its log (WAL) only what lies between
-    the first and the last byte that an update changes.
+    the first and the last byte that an update changes. Django orders columns as their fields were made, so what the
+    kinds of a family begin with stands above, in this module.
     """
 
     error_message = models.TextField(_("error message"), null=True, blank=True)
