@@ -17,9 +17,11 @@ from security.task import LoggedTask
 from tests.site import tasks
 
 from .celery_workers import Broker, broker, worker
-from .test_celery import ADDED, SHAPES, SOON_STALE, pid_of_run, rows, settle, wait_until_settled
+from .test_celery import ADDED, SHAPES, SOON_STALE, first_id, pid_of_run, rows, settle, wait_until_settled
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+__all__ = ["first_id"]
 
 
 @pytest.fixture

@@ -16,6 +16,9 @@ from security.ids import first_id_at, new_id
 
 from .related_objects import RelatedObject
 
+# An id and a start are taken one after the other, and a process may be held up between them.
+_BETWEEN: Final = timedelta(minutes=1)
+
 
 class LogQuerySet(models.QuerySet[Any]):
     """Logs, and the questions that the primary key answers."""
@@ -24,19 +27,14 @@ class LogQuerySet(models.QuerySet[Any]):
         """Give the logs that began at `start` or later and before `end` (aware times)."""
         logs = self
         if start is not None:
-            # The id knows milliseconds, the column microseconds.
-            logs = logs.filter(id__gte=first_id_at(start), start__gte=start)
+            logs = logs.filter(id__gte=first_id_at(start - _BETWEEN), start__gte=start)
         if end is not None:
-            logs = logs.filter(id__lt=_id_after(end), start__lt=end)
+            logs = logs.filter(id__lt=first_id_at(end + _BETWEEN), start__lt=end)
         return logs
 
     def children_of(self, log: Log) -> Self:
         """Give the logs that began during `log`."""
         return self.filter(parent_log=log.reference)
-
-
-def _id_after(moment: datetime) -> Any:
-    return first_id_at(moment + timedelta(milliseconds=1))
 
 
 @dataclass(frozen=True, slots=True)
