@@ -41,7 +41,7 @@ SECRETS = (
 )
 SEARCHES = 5
 SHOWN = ("queries", "request_headers", "request_body", "response_code", "response_body")
-SECONDS_TO_START = 20
+SECONDS_TO_START = 60
 COLORS = {"INFO": "green", "SUCCEEDED": "green", "WARNING": "yellow", "THROTTLED": "magenta", "ERROR": "red"}
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
@@ -111,7 +111,8 @@ def wait_until_it_answers(server: subprocess.Popen[bytes], port: int, log: Path)
     deadline = time.monotonic() + SECONDS_TO_START
     while True:
         try:
-            requests.get(f"http://127.0.0.1:{port}/health/", timeout=5)
+            # The first answer waits for the shop to be imported: seconds, where the machine is busy.
+            requests.get(f"http://127.0.0.1:{port}/health/", timeout=SECONDS_TO_START)
         except requests.ConnectionError:
             if server.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"The server did not start:\n{log.read_text()}") from None

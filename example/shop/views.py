@@ -38,7 +38,7 @@ def price(request: HttpRequest, pk: int) -> JsonResponse:
         headers={"Authorization": f"Bearer {settings.SHOP_BANK_KEY}"},
         slug="rates",
         related_objects=[found],
-        timeout=5,
+        timeout=10,
     )
     return JsonResponse({"id": found.pk, "CZK": 10 * found.amount * answer.json()["CZK"]})
 
@@ -72,7 +72,7 @@ def import_orders(request: HttpRequest) -> JsonResponse:
 
 def checkout(request: HttpRequest) -> HttpResponse:
     payment = {"amount": 40, "card_number": "4111 1111 1111 1111"}
-    answer = requests.post(f"{settings.SHOP_BANK}/payments/", json=payment, slug="payment", timeout=5)
+    answer = requests.post(f"{settings.SHOP_BANK}/payments/", json=payment, slug="payment", timeout=10)
     if not answer.ok:
         raise RuntimeError(f"The bank does not take the payment: {answer.json()['detail']}")
     return HttpResponse("Thank you.")

@@ -15,7 +15,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         credentials = (options["user"], options["password"])
-        answer = requests.get(f"{settings.SHOP_BANK}/rates/", auth=credentials, slug="rates", timeout=5)
+        answer = requests.get(f"{settings.SHOP_BANK}/rates/", auth=credentials, slug="rates", timeout=10)
         answer.raise_for_status()
         for currency, rate in answer.json().items():
             self.stdout.write(f"1 EUR is {rate} {currency}")
