@@ -164,6 +164,7 @@ def show() -> None:
 
     from security.backends.reader import get_logs_related_with_object
     from security.backends.sql.models import LOG_MODELS, CommandLog, InputRequestLog
+    from security.enums import LoggerName
 
     logs = list(InputRequestLog.objects.order_by("id"))
     show_requests(logs)
@@ -182,7 +183,7 @@ def show() -> None:
     heading(f"What happened to {lamp}?")
     for log in get_logs_related_with_object("input-request", lamp):
         console.print(f"{log.start:%H:%M:%S}", sentence(log))
-    check_secrets([log for model in LOG_MODELS.values() for log in model.objects.all()])
+    check_secrets([log for kind in LoggerName for log in LOG_MODELS[kind].objects.all()])
 
 
 def check_secrets(logs: list[Any]) -> None:
