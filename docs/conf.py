@@ -8,7 +8,7 @@ copyright = f"2026, {author}"  # noqa: A001 Sphinx's name
 release = __version__
 
 extensions = ["myst_parser"]
-exclude_patterns = ["_build", "changes"]
+exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 

@@ -15,6 +15,10 @@ USE_TZ = True
 STATIC_URL = "static/"
 LOGIN_REDIRECT_URL = "/"
 
+# Where the bank is, and how the shop says who it is.
+SHOP_BANK = os.environ.get("SHOP_BANK", "http://127.0.0.1:8000/bank")
+SHOP_BANK_KEY = "key-of-the-shop"
+
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
@@ -70,3 +74,4 @@ SECURITY_LOG_RESPONSE_BODY_CONTENT_TYPES = (
     "text/csv",
 )
 SECURITY_RELEASE = "example-1"
+SECURITY_DEFAULT_THROTTLING_VALIDATORS_PATH = "shop.throttling"

@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.contrib.staticfiles.views import serve
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 
 from security.decorators import log_exempt
 
@@ -11,6 +11,8 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("api/orders/", views.create_order, name="create-order"),
     path("api/orders/<int:pk>/", views.order, name="order"),
+    path("api/orders/<int:pk>/price/", views.price, name="price"),
+    path("api/search/", views.search, name="search"),
     path("import/", views.import_orders, name="import-orders"),
     path("checkout/", views.checkout, name="checkout"),
     path("note/", views.medical_note, name="note"),
@@ -19,6 +21,7 @@ urlpatterns = [
     path("accounts/login/", LoginView.as_view(), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
+    path("bank/", include("shop.bank")),
     # For an example only: a real site has a web server, or WhiteNoise, for its static files.
     re_path(r"^static/(?P<path>.*)$", log_exempt(serve), {"insecure": True}),
 ]

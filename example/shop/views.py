@@ -4,13 +4,16 @@ import csv
 import io
 import json
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from security.decorators import hide_request_body, log_exempt
+from security import requests
+from security.decorators import hide_request_body, log_exempt, throttling
+from security.throttling import PerRequestThrottlingValidator
 
 from .models import Order
 
@@ -24,6 +27,27 @@ def order(request: HttpRequest, pk: int) -> JsonResponse:
     # The log is found again by the order: get_logs_related_with_object("input-request", order)
     request.input_logged_request.add_related_objects(found)  # type: ignore[attr-defined]
     return JsonResponse({"id": found.pk, "article": found.article, "amount": found.amount})
+
+
+def price(request: HttpRequest, pk: int) -> JsonResponse:
+    found = get_object_or_404(Order, pk=pk)
+    request.input_logged_request.add_related_objects(found)  # type: ignore[attr-defined]
+    # Recorded as well, as a child of the request to this view.
+    answer = requests.get(
+        f"{settings.SHOP_BANK}/rates/",
+        headers={"Authorization": f"Bearer {settings.SHOP_BANK_KEY}"},
+        slug="rates",
+        related_objects=[found],
+        timeout=10,
+    )
+    return JsonResponse({"id": found.pk, "CZK": 10 * found.amount * answer.json()["CZK"]})
+
+
+# Who searches more often than that is answered by 429, and the view does not run.
+@throttling(PerRequestThrottlingValidator(60, 3, "Three searches a minute are enough."))
+def search(request: HttpRequest) -> JsonResponse:
+    found = Order.objects.filter(article__icontains=request.GET.get("article", ""))
+    return JsonResponse({"orders": list(found.values_list("pk", flat=True))})
 
 
 @csrf_exempt
@@ -47,7 +71,11 @@ def import_orders(request: HttpRequest) -> JsonResponse:
 
 
 def checkout(request: HttpRequest) -> HttpResponse:
-    raise RuntimeError("The payment service does not answer.")
+    payment = {"amount": 40, "card_number": "4111 1111 1111 1111"}
+    answer = requests.post(f"{settings.SHOP_BANK}/payments/", json=payment, slug="payment", timeout=10)
+    if not answer.ok:
+        raise RuntimeError(f"The bank does not take the payment: {answer.json()['detail']}")
+    return HttpResponse("Thank you.")
 
 
 @csrf_exempt

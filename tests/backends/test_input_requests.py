@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -167,6 +168,17 @@ def test_a_host_that_is_not_allowed_is_recorded_as_the_client_wrote_it(ask: Ask,
     assert entry.state is RequestLogState.WARNING
 
 
+@both
+@pytest.mark.parametrize(
+    ("setting", "value", "status"),
+    [("SECURE_SSL_REDIRECT", True, 301), ("DISALLOWED_USER_AGENTS", [re.compile("scraper")], 403)],
+)
+def test_what_a_middleware_before_answers_leaves_no_row(ask: Ask, setting: str, value: Any, status: int) -> None:
+    with override_settings(**{setting: value}), capture_security_logs() as logs:
+        assert ask("GET", "/", headers={"user-agent": "a scraper"}).status_code == status
+    assert logs.input_request == []
+
+
 @override_settings(ALLOWED_HOSTS=["good.example"], MIDDLEWARE=[COMMON, "tests.site.middleware.OwnLogMiddleware"])
 def test_a_refused_request_is_recorded_by_a_subclass_of_the_middleware_too() -> None:
     with capture_security_logs() as logs:
@@ -324,6 +336,18 @@ def test_who_asked_is_recorded_whether_or_not_the_site_looked(user: User, path: 
         client.get(path)
     assert only(logs).user_id == str(user.pk)
     assert InputRequestLog.objects.get().user == user
+
+
+def test_a_session_is_taken_at_its_word_where_the_site_does_not_look(user: User) -> None:
+    client = Client()
+    client.force_login(user)
+    user.set_password("another")
+    user.save()
+    for path in ("/", "/whoami/"):
+        with capture_security_logs() as logs:
+            client.get(path)
+        # Django drops such a session when it looks for the user.
+        assert only(logs).user_id == (str(user.pk) if path == "/" else None)
 
 
 def test_the_session_is_read_once_and_only_if_the_site_did_not(user: User) -> None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import fields
 from importlib import import_module
+from inspect import signature
 
 import pytest
+from django.core.management import get_commands
 
+from security.backends.registry import installed_backends
+from security.backends.sql.models import LOG_MODELS
 from security.backends.testing import CapturedLogs
+from security.config import all_settings
 from security.enums import LoggerName
 from security.records import RECORD_TYPES, InputRequestRecord
 
@@ -24,19 +29,28 @@ IMPORTS = {
     "security.backends.testing": "capture_security_logs",
     "security.backends.testing.app": "SecurityTestingBackend",
     "security.config": "settings",
+    "security.context": "bind",
     "security.decorators": (
-        "hide_request_body hide_request_body_all log_exempt log_exempt_all "
+        "log_with_data atomic_log hide_request_body hide_request_body_all log_exempt log_exempt_all "
         "throttling throttling_all throttling_exempt throttling_exempt_all"
     ),
     "security.default_validators": "default_validators",
+    "security.delivery": "lost_entries",
     "security.enums": (
         "LoggerName RequestLogState CommandState CeleryTaskInvocationLogState CeleryTaskRunLogState InputRequestSlug"
     ),
     "security.exception": "ThrottlingException",
+    "security.httpx": "get post put patch delete head options request stream Client AsyncClient",
     "security.logging.requests.utils": "log_input_request_with_data",
+    "security.management": "execute_from_command_line call_command",
     "security.middleware": "LogMiddleware",
+    "security.references": "ObjectReference",
+    "security.requests": "get post put patch delete head options request Session session",
+    "security.suds": "Client SecurityRequestsTransport",
+    "security.task": "LoggedTask StaleTaskRunError",
     "security.throttling": (
-        "PerRequestThrottlingValidator UnsuccessfulLoginThrottlingValidator SuccessfulLoginThrottlingValidator"
+        "PerRequestThrottlingValidator UnsuccessfulLoginThrottlingValidator SuccessfulLoginThrottlingValidator "
+        "ShadowValidator ThrottlingException undecided_requests"
     ),
     "security.throttling.default_validators": "default_validators",
     "security.throttling.exception": "ThrottlingException",
@@ -48,7 +62,25 @@ IMPORTS = {
     "security.throttling.views": "throttling_failure_view",
     "security.utils": "get_object_triple",
     "security.views": "throttling_failure_view",
+    "security.zeep": "Transport AsyncTransport",
 }
+PARAMETERS = {
+    "security.backends.reader.get_count_input_requests": "from_time ip path view_slug slug method exclude_log_id",
+    "security.backends.reader.get_logs_related_with_object": "logger_name related_object",
+    "security.decorators.log_with_data": "related_objects slug output_requests_related_objects extra_data",
+    "security.decorators.throttling": "validators keep_default",
+    "security.decorators.throttling_all": "validators keep_default",
+    "security.logging.requests.utils.log_input_request_with_data": "request related_objects slug extra_data",
+    "security.suds.Client": "slug related_objects",
+    "security.suds.SecurityRequestsTransport": "slug related_objects",
+    "security.throttling.PerRequestThrottlingValidator": "timeframe throttle_at description",
+    "security.views.throttling_failure_view": "request exception",
+}
+SETTINGS = (
+    "RELEASE THROTTLING_ENABLED BACKEND_READER BACKEND_WRITERS RAISE_WRITER_EXCEPTIONS BACKUP_STORAGE_PATH "
+    "DEBUG_TOOLBAR_IGNORE_URL_REGEX_PATHS"
+)
+COMMANDS = "set_celery_task_log_state explain_masking mask_logs throttling_check"
 ENUMS = {
     "LoggerName": {
         "INPUT_REQUEST": "input-request",
@@ -107,6 +139,50 @@ EVENTS = {
 def test_a_name_can_be_imported(module: str, names: str) -> None:
     found = import_module(module)
     assert [name for name in names.split() if not hasattr(found, name)] == []
+
+
+@pytest.mark.parametrize(("path", "names"), PARAMETERS.items(), ids=PARAMETERS)
+def test_a_function_takes_the_parameters_that_sites_give(path: str, names: str) -> None:
+    module, _, name = path.rpartition(".")
+    called = getattr(import_module(module), name)
+    assert set(names.split()) <= set(signature(called).parameters)
+
+
+def test_a_backend_has_the_name_that_settings_call_it_by() -> None:
+    assert {"sql", "logging", "testing"} <= set(installed_backends())
+
+
+def test_settings_that_sites_have_are_settings() -> None:
+    names = {name for setting in all_settings() for name in setting.names}
+    assert {f"SECURITY_{name}" for name in SETTINGS.split()} <= names
+
+
+def test_commands_that_sites_call_are_commands() -> None:
+    known = get_commands()
+    assert [name for name in COMMANDS.split() if known.get(name) != "security"] == []
+
+
+def test_a_task_has_what_sites_call_and_override() -> None:
+    from security.task import LoggedTask
+
+    names = (
+        "apply_async apply_async_on_commit delay_on_commit stale_time_limit "
+        "on_start_task on_success_task on_failure_task on_retry_task"
+    )
+    assert [name for name in names.split() if not hasattr(LoggedTask, name)] == []
+
+
+@pytest.mark.parametrize("kind", LoggerName)
+def test_a_row_has_the_columns_and_properties_that_sites_read(kind: LoggerName) -> None:
+    properties = {
+        LoggerName.INPUT_REQUEST: "user",
+        LoggerName.CELERY_TASK_INVOCATION: "runs first_run last_run",
+        LoggerName.CELERY_TASK_RUN: "get_task_invocation_logs",
+    }
+    names = f"{ALL} {FIELDS[kind]} {properties.get(kind, '')}".split()
+    assert [name for name in names if not hasattr(LOG_MODELS[kind], name)] == []
+    row = LOG_MODELS[kind]()
+    assert row.state.name == row.state.label.upper()
 
 
 @pytest.mark.parametrize(("name", "members"), ENUMS.items(), ids=ENUMS)
