@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Condition, Lock, Thread
 from time import monotonic
 from typing import Any, Final
@@ -67,8 +67,11 @@ class Watchdog:
 
     def _wake(self) -> None:
         if self._thread is None or not self._thread.is_alive():
-            self._thread = Thread(target=self._run, name="security-log-watchdog", daemon=True)
-            self._thread.start()
+            # At the end of a process no thread can be started any more; what is written then has no limit.
+            with suppress(RuntimeError):
+                thread = Thread(target=self._run, name="security-log-watchdog", daemon=True)
+                thread.start()
+                self._thread = thread
         elif self._looks_without_write >= _IDLE_LOOKS:
             self._condition.notify()
         self._looks_without_write = 0
