@@ -64,6 +64,50 @@ def test_the_right_password_is_refused_too_and_nobody_is_logged_in(path: str) ->
     assert (row.state, row.error_message) == (RequestLogState.THROTTLED, "Too many failures.")
 
 
+@pytest.mark.parametrize(("path", "refused"), [("/token/", 429), ("/token-async/", 429), ("/token-whatever/", 401)])
+def test_who_guesses_is_refused_also_where_nobody_is_logged_in(path: str, refused: int) -> None:
+    assert [log_in(f"user{number}", "wrong", path) for number in range(4)] == [401] * 3 + [refused]
+    assert log_in("alice", "right", path) == refused
+    assert log_in("alice", "right", path, address="192.0.2.2") == 200
+
+
+@both
+@pytest.mark.parametrize("limit", ["failures", "successes"])
+def test_a_refused_login_does_not_tell_whether_the_password_was_right(
+    path: str, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        log_in("carol" if limit == "successes" else f"user{number}", "right", path)
+    client = Client()
+    client.force_login(User.objects.get(username="bob"))
+    monkeypatch.setattr(User, "check_password", None)  # which nobody calls
+    told = []
+    for password in ("wrong", "right"):
+        asked = {"username": "alice", "password": password}
+        response = client.post(path, asked, REMOTE_ADDR="192.0.2.1")
+        row = InputRequestLog.objects.filter(path=path).first()
+        assert row is not None
+        told.append((response.status_code, dict(response.cookies), response.get("Vary"), row.slug, row.error_message))
+    assert told[0] == told[1]
+    assert (told[0][0], told[0][1]) == (429, {})
+    assert User.objects.get(username="alice").last_login is None
+    assert client.get("/whoami/", REMOTE_ADDR="192.0.2.1").content == b"bob"
+
+
+@both
+def test_an_attacker_that_is_refused_fills_no_count_of_the_account(path: str) -> None:
+    answers = [log_in("alice", "wrong", path, address="198.51.100.1") for _ in range(12)]
+    assert answers == [200] * 3 + [429] * 9
+    assert log_in("alice", "right", path, address="203.0.113.1") == 302
+
+
+def test_nor_does_it_where_another_view_is_guarded() -> None:
+    answers = [log_in("alice", "wrong", "/login-unguarded/", address="198.51.100.1") for _ in range(12)]
+    assert answers == [200] * 12
+    assert log_in("alice", "right", address="203.0.113.1") == 302
+    assert log_in("alice", "right", address="198.51.100.1") == 429
+
+
 def test_a_client_that_failed_too_often_may_still_read() -> None:
     for _ in range(5):
         log_in("alice", "wrong")

@@ -118,6 +118,29 @@ def logs_in_and_fails(request: HttpRequest) -> HttpResponse:
 
 
 @csrf_exempt
+def gives_token(request: HttpRequest) -> HttpResponse:
+    """Look at a password without logging in, as views of tokens do."""
+    given = request.POST
+    user = authenticate(request, username=given["username"], password=given["password"])
+    return HttpResponse(status=401 if user is None else 200)
+
+
+@csrf_exempt
+async def gives_token_async(request: HttpRequest) -> HttpResponse:
+    given = request.POST
+    user = await aauthenticate(request, username=given["username"], password=given["password"])
+    return HttpResponse(status=401 if user is None else 200)
+
+
+@csrf_exempt
+def gives_token_whatever_fails(request: HttpRequest) -> HttpResponse:
+    try:
+        return gives_token(request)
+    except Exception:
+        return HttpResponse(status=401)
+
+
+@csrf_exempt
 async def logs_in_async(request: HttpRequest) -> HttpResponse:
     user = await aauthenticate(request, username=request.POST["username"], password=request.POST["password"])
     if user is None:
@@ -171,6 +194,10 @@ urlpatterns = [
     path("login/", logs_in, name="login"),
     path("login-too/", logs_in, name="login-too"),
     path("login-async/", logs_in_async, name="login-async"),
+    path("login-unguarded/", throttling(keep_default=False)(logs_in), name="login-unguarded"),
+    path("token/", gives_token, name="token"),
+    path("token-async/", gives_token_async, name="token-async"),
+    path("token-whatever/", gives_token_whatever_fails, name="token-whatever"),
     path("login-fails/", logs_in_and_fails, name="login-fails"),
     path("verify-code/", verifies_code, name="verify-code"),
     path(

@@ -1,14 +1,14 @@
 """Counting logins, at whatever view they happen: Django's signals tell of them, or the slug of the request's record.
 
-A login is counted at once, and refused at once where its limit is reached: also the right password is, so that who
-guesses learns nothing more. Inside a transaction of the site's it is only looked at, and counted after the view, as a
-rollback would undo the count.
+Where a limit is reached a login is refused before its password is looked at (`attempts`), so that who guesses learns
+nothing more. What happened is counted at once. Inside a transaction of the site's it is only looked at, and counted
+after the view, as a rollback would undo the count.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from security.enums import InputRequestSlug
 from security.rates import Limit
 
 from .counting import counter, decide
-from .exception import NotCountedError
+from .exception import NotCountedError, ThrottlingException
 from .policy import guards_of
 from .subject import key_of, subject_of
 from .validators import LoginValidator
@@ -41,8 +41,24 @@ class _Events:
 
     told: set[str] = field(default_factory=set)
     """The slugs of what signals told of."""
-    pending: list[Limit] = field(default_factory=list)
-    """What is counted when the site's transaction is over."""
+    pending: list[list[Limit]] = field(default_factory=list)
+    """The decisions that are made when the site's transaction is over."""
+
+
+def is_limited(request: Any) -> bool:
+    """Tell whether limits may hold for a login in this request."""
+    return bool(settings.THROTTLING_ENABLED and LoginValidator.known) and _observed(request) is not None
+
+
+def refuse_attempt(request: Any, credentials: Mapping[str, Any]) -> None:
+    """Look at all limits of logins before the password is; raises `ThrottlingException` where one is reached."""
+    request = _observed(request)
+    try:
+        _count(request, {_FAILURE: False, _SUCCESS: False}, list(_accounts_of(credentials)))
+    except (ThrottlingException, NotCountedError):
+        request.input_logged_request.set_slug(str(_FAILURE))
+        _events(request).told.add(_FAILURE)
+        raise
 
 
 def note_failure(request: Any = None, credentials: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
@@ -53,7 +69,7 @@ def note_failure(request: Any = None, credentials: Mapping[str, Any] | None = No
     request.input_logged_request.set_slug(str(_FAILURE))
     if settings.THROTTLING_ENABLED:
         _events(request).told.add(_FAILURE)
-        _count(request, _FAILURE, list(_accounts_of(credentials or {})))
+        _count(request, {_FAILURE: True}, list(_accounts_of(credentials or {})))
 
 
 def note_success(request: Any = None, user: Any = None, **kwargs: Any) -> None:
@@ -61,25 +77,28 @@ def note_success(request: Any = None, user: Any = None, **kwargs: Any) -> None:
     request = _observed(request)
     if request is None:
         return
-    request.input_logged_request.set_slug(str(_SUCCESS))
     if not settings.THROTTLING_ENABLED:
+        request.input_logged_request.set_slug(str(_SUCCESS))
         return
-    _events(request).told.add(_SUCCESS)
     accounts = list(_accounts_of_user(user))
     try:
-        _count(request, _FAILURE, accounts, counts=False)
-        _count(request, _SUCCESS, accounts)
+        # A login without a password, or one that others overtook while its password was looked at, is refused here.
+        _count(request, {_FAILURE: False, _SUCCESS: True}, accounts)
     except Exception:
         from django.contrib.auth.models import AnonymousUser
 
+        request.input_logged_request.set_slug(str(_FAILURE))
+        _events(request).told.add(_FAILURE)
         # The session has the user by now.
         request.session.flush()
         request.user = AnonymousUser()
         raise
+    request.input_logged_request.set_slug(str(_SUCCESS))
+    _events(request).told.add(_SUCCESS)
     if any(validator.by == "account" for validator in _validators(_FAILURE)):
         client = subject_of(request).client
         for account in accounts:
-            _hit(request, _acquaintance(client, account))
+            _hit(request, [_acquaintance(client, account)])
 
 
 def has_events(request: HttpRequest) -> bool:
@@ -100,44 +119,55 @@ def settle(request: HttpRequest) -> None:
     if slug in _SLUGS and slug not in events.told:
         events.told.add(slug)
         client = subject_of(request).client
-        pending += [validator.limit_at_login(client) for validator in _validators(slug) if validator.by == "client"]
+        found = [validator.limit_at_login(client) for validator in _validators(slug) if validator.by == "client"]
+        pending += [[limit] for limit in {limit.key: limit for limit in found}.values()]
     try:
-        for limit in {limit.key: limit for limit in pending}.values():
-            decide([limit])
+        for limits in pending:
+            decide(limits)
     except NotCountedError:
         # The site has answered already.
         return
 
 
-def _count(request: HttpRequest, slug: str, accounts: list[str], *, counts: bool = True) -> None:
-    """Count what happened for all validators of its kind; those that guard the view refuse it."""
+def _count(request: HttpRequest, slugs: Mapping[str, bool], accounts: list[str]) -> None:
+    """Count what happened, or look (False), for all validators of its kinds.
+
+    Those that guard the view refuse it, and are one decision: who is refused fills no count, least of all the account's
+    of somebody else. For those that guard other views it counts all the same.
+    """
     guards = guards_of(request.resolver_match.func if request.resolver_match else None, request)
     guarding = {id(validator) for validator in (*guards.default, *guards.own)}
     client = subject_of(request).client
-    refusal: Exception | None = None
-    limits: dict[str, Limit] = {}
-    by_key: dict[str, list[LoginValidator]] = {}
-    for validator in _validators(slug):
-        for whom in [client] if validator.by == "client" else _asked_more(slug, client, accounts):
-            limit = validator.limit_at_login(whom, counts=counts)
-            limits[limit.key] = limit
-            by_key.setdefault(limit.key, []).append(validator)
-    for key, limit in limits.items():
-        for full, window in _hit(request, limit):
-            for validator in by_key[key]:
-                if id(validator) in guarding and refusal is None:
-                    refusal = validator.refusal(full, window)
-    if refusal is not None:
-        raise refusal
+    strangers: list[str] | None = None
+    held: dict[str, tuple[LoginValidator, Limit]] = {}
+    elsewhere: dict[str, tuple[LoginValidator, Limit]] = {}
+    for slug, counts in slugs.items():
+        for validator in _validators(slug):
+            if not counts and id(validator) not in guarding:
+                continue
+            whom = [client]
+            if validator.by == "account" and slug == _FAILURE:
+                whom = strangers = _asked_more(client, accounts) if strangers is None else strangers
+            elif validator.by == "account":
+                whom = accounts
+            for one in whom:
+                limit = validator.limit_at_login(one, counts=counts)
+                (held if id(validator) in guarding else elsewhere)[limit.key] = validator, limit
+    for limit, window in _hit(request, [limit for _, limit in held.values()]):
+        raise held[limit.key][0].refusal(limit, window)
+    is_full = False
+    for validator, limit in sorted(elsewhere.values(), key=lambda found: found[0].by == "account"):
+        if limit.key not in held and not (is_full and validator.by == "account"):
+            is_full = bool(_hit(request, [limit])) or is_full
 
 
-def _hit(request: HttpRequest, limit: Limit) -> Iterable[tuple[Limit, Any]]:
-    """Hit one limit, now or, where a rollback would undo it, after the view; gives it where it was full."""
-    if not limit.counts or not _can_be_rolled_back():
-        return decide([limit]).full
-    full = decide([replace(limit, counts=False)]).full
+def _hit(request: HttpRequest, limits: list[Limit]) -> Sequence[tuple[Limit, Any]]:
+    """Hit limits, all or none, now or, where a rollback would undo it, after the view; gives those that are full."""
+    if not any(limit.counts for limit in limits) or not _can_be_rolled_back():
+        return decide(limits).full
+    full = decide([replace(limit, counts=False) for limit in limits]).full
     if not full:
-        _events(request).pending.append(limit)
+        _events(request).pending.append([limit for limit in limits if limit.counts])
     return full
 
 
@@ -148,11 +178,10 @@ def _can_be_rolled_back() -> bool:
         return False
 
 
-def _asked_more(slug: str, client: str, accounts: list[str]) -> Iterator[str]:
+def _asked_more(client: str, accounts: list[str]) -> list[str]:
     """Give the accounts of which a limit holds for this client: who logged in before is not locked out by others."""
-    for account in accounts:
-        if slug != _FAILURE or decide([replace(_acquaintance(client, account), counts=False)]).passed:
-            yield account
+    known = decide([replace(_acquaintance(client, account), counts=False) for account in accounts]).full
+    return [] if known else accounts
 
 
 def _acquaintance(client: str, account: str) -> Limit:

@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 
 from security.config import settings
 from security.delivery import adeliver, arun_blocking, deliver, run_blocking
+from security.throttling import attempts  # noqa: F401  which puts the limits in front of the passwords
 from security.throttling.answer import Refusal, aanswer, answer
 from security.throttling.exception import ThrottlingException
 from security.throttling.gate import gate_of
