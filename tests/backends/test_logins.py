@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from security.backends.reader import get_count_input_requests
 from security.backends.sql.models import InputRequestLog, ThrottlingCount
 from security.enums import InputRequestSlug, RequestLogState
+from tests.site import login_validators
 
 both = pytest.mark.parametrize("path", ["/login/", "/login-async/"])
 
@@ -64,7 +65,16 @@ def test_the_right_password_is_refused_too_and_nobody_is_logged_in(path: str) ->
     assert (row.state, row.error_message) == (RequestLogState.THROTTLED, "Too many failures.")
 
 
-@pytest.mark.parametrize(("path", "refused"), [("/token/", 429), ("/token-async/", 429), ("/token-whatever/", 401)])
+@pytest.mark.parametrize(
+    ("path", "refused"),
+    [
+        ("/token/", 429),
+        ("/token-async/", 429),
+        ("/token-without-request/", 429),
+        ("/token-without-request-async/", 429),
+        ("/token-whatever/", 401),
+    ],
+)
 def test_who_guesses_is_refused_also_where_nobody_is_logged_in(path: str, refused: int) -> None:
     assert [log_in(f"user{number}", "wrong", path) for number in range(4)] == [401] * 3 + [refused]
     assert log_in("alice", "right", path) == refused
@@ -102,6 +112,7 @@ def test_an_attacker_that_is_refused_fills_no_count_of_the_account(path: str) ->
 
 
 def test_nor_does_it_where_another_view_is_guarded() -> None:
+    assert login_validators.default_validators
     answers = [log_in("alice", "wrong", "/login-unguarded/", address="198.51.100.1") for _ in range(12)]
     assert answers == [200] * 12
     assert log_in("alice", "right", address="203.0.113.1") == 302

@@ -133,6 +133,18 @@ async def gives_token_async(request: HttpRequest) -> HttpResponse:
 
 
 @csrf_exempt
+def gives_token_without_request(request: HttpRequest) -> HttpResponse:
+    user = authenticate(username=request.POST["username"], password=request.POST["password"])
+    return HttpResponse(status=401 if user is None else 200)
+
+
+@csrf_exempt
+async def gives_token_without_request_async(request: HttpRequest) -> HttpResponse:
+    user = await aauthenticate(username=request.POST["username"], password=request.POST["password"])
+    return HttpResponse(status=401 if user is None else 200)
+
+
+@csrf_exempt
 def gives_token_whatever_fails(request: HttpRequest) -> HttpResponse:
     try:
         return gives_token(request)
@@ -197,6 +209,8 @@ urlpatterns = [
     path("login-unguarded/", throttling(keep_default=False)(logs_in), name="login-unguarded"),
     path("token/", gives_token, name="token"),
     path("token-async/", gives_token_async, name="token-async"),
+    path("token-without-request/", gives_token_without_request, name="token-without-request"),
+    path("token-without-request-async/", gives_token_without_request_async, name="token-without-request-async"),
     path("token-whatever/", gives_token_whatever_fails, name="token-whatever"),
     path("login-fails/", logs_in_and_fails, name="login-fails"),
     path("verify-code/", verifies_code, name="verify-code"),

@@ -21,6 +21,7 @@ from security.enums import InputRequestSlug
 from security.rates import Limit
 
 from .counting import counter, decide
+from .current import request_served
 from .exception import NotCountedError, ThrottlingException
 from .policy import guards_of
 from .subject import key_of, subject_of
@@ -215,8 +216,11 @@ def _normal(name: str) -> str:
 
 
 def _observed(request: Any) -> Any:
-    """Give the site's request, which Django REST framework wraps, if the middleware saw it come."""
-    request = getattr(request, "_request", request)
+    """Give the site's request, which Django REST framework wraps, if the middleware saw it come.
+
+    Where the code that logs in hands on none, it is the one that is being served.
+    """
+    request = request_served() if request is None else getattr(request, "_request", request)
     return request if getattr(request, "input_logged_request", None) is not None else None
 
 
