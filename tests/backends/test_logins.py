@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import User, UserManager
 from django.contrib.auth.signals import user_login_failed
 from django.contrib.sessions.models import Session
 from django.db import connection
@@ -151,6 +151,33 @@ def test_an_account_asks_more_only_of_clients_that_never_logged_in_to_it(path: s
     assert log_in("alice", "wrong", path, address="192.0.2.1") == 200
     assert log_in("alice", "right", path, address="192.0.2.1") == 302
     assert log_in("bob", "right", path, address="203.0.113.1") == 302
+
+
+def test_an_account_is_one_in_whatever_way_it_is_written() -> None:
+    spellings = [
+        "alice",
+        "ALICE",
+        "álice",
+        "a\u0301lice",
+        "\uff41lice",
+        "al\u200bice",
+        "a\u034flice",
+        "alice\ufe0f",
+        "alïcé",
+    ]
+    answers = [log_in(name, "wrong", address=f"198.51.100.{number}") for number, name in enumerate(spellings)]
+    assert answers == [200] * 5 + [429] * 4
+    assert log_in("alicia", "wrong", address="203.0.113.1") == 200
+
+
+def test_an_account_is_one_in_whatever_way_the_site_finds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As a collation does, which takes more for the same than Unicode does.
+    find = UserManager.get_by_natural_key
+    monkeypatch.setattr(UserManager, "get_by_natural_key", lambda self, name: find(self, name.replace("ø", "o")))
+    User.objects.create_user("bob-bob-bob", password="right")
+    spellings = ["bob-bob-bob", "bøb-bob-bob", "bob-bøb-bob", "bob-bob-bøb", "bøb-bøb-bob", "bob-bøb-bøb"]
+    answers = [log_in(name, "wrong", address=f"198.51.100.{number}") for number, name in enumerate(spellings)]
+    assert answers == [200] * 5 + [429]
 
 
 @both

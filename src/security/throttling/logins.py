@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -34,6 +35,8 @@ _SUCCESS: Final = InputRequestSlug.SUCCESSFUL_LOGIN_REQUEST
 # How long it is remembered that a client has logged in to an account.
 _REMEMBERED: Final = 366 * 86_400_000
 _LONGEST_ACCOUNT: Final = 1000
+# Marks that stand on, around or over a letter, control and format characters.
+_UNSEEN: Final = frozenset(("Mn", "Me", "Cc", "Cf"))
 
 
 @dataclass(slots=True)
@@ -195,11 +198,19 @@ def _validators(slug: str) -> list[LoginValidator]:
 
 
 def _accounts_of(credentials: Mapping[str, Any]) -> Iterator[str]:
-    """Give the account that credentials are for, as the client wrote it."""
-    for name in (get_user_model().USERNAME_FIELD, "username", "email"):
+    """Give the account that credentials are for: as the client wrote it, and the user whom the site takes that for.
+
+    A database can take for one what is written in many ways, such as with accents or without. Only it knows.
+    """
+    if not any(validator.by == "account" for validator in LoginValidator.known):
+        return
+    users = get_user_model()
+    for name in (users.USERNAME_FIELD, "username", "email"):
         value = credentials.get(name)
         if isinstance(value, str) and value:
             yield _normal(value)
+            with suppress(Exception):  # the site's own manager; where nobody is found the name remains
+                yield _account_of_key(users._default_manager.get_by_natural_key(value).pk)
             return
 
 
@@ -209,10 +220,19 @@ def _accounts_of_user(user: Any) -> Iterator[str]:
     if hasattr(user, "get_email_field_name"):
         names.add(getattr(user, user.get_email_field_name(), None))
     yield from {_normal(name) for name in names if isinstance(name, str) and name}
+    yield _account_of_key(user.pk)
+
+
+def _account_of_key(key: object) -> str:
+    # What clients write is left without control characters: no name is one of these.
+    return f"\0{key}"
 
 
 def _normal(name: str) -> str:
-    return unicodedata.normalize("NFKC", name[:_LONGEST_ACCOUNT]).strip().casefold()
+    """Give a name without what a client can vary: its letters' case, width and accents, and what is not seen."""
+    letters = unicodedata.normalize("NFKD", name[:_LONGEST_ACCOUNT]).casefold()
+    seen = (letter for letter in unicodedata.normalize("NFKD", letters) if unicodedata.category(letter) not in _UNSEEN)
+    return "".join(seen).strip()
 
 
 def _observed(request: Any) -> Any:
