@@ -193,6 +193,19 @@ def test_a_broken_failure_view_still_refuses(ask: Ask, view: str, caplog: pytest
 
 
 @both
+def test_a_description_that_fails_still_refuses(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    response = ask("/limited-wordless/")
+    assert response.status_code == 200
+    response = ask("/limited-wordless/")
+    assert (response.status_code, response.content) == (429, b"Too Many Requests")
+    assert "Retry-After" in response.headers
+    row = InputRequestLog.objects.first()
+    assert row is not None
+    assert (row.state, row.error_message) == (RequestLogState.THROTTLED, "Too Many Requests")
+    assert "no words" in caplog.text
+
+
+@both
 def test_a_refused_request_is_recorded_as_one(ask: Ask) -> None:
     codes(ask, "/limited/", 3)
     row = InputRequestLog.objects.first()

@@ -50,6 +50,11 @@ class ForbidsAndCounts(PerRequestThrottlingValidator):
         Forbids().validate(request)
 
 
+class Wordless:
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
 class Breaks:
     def validate(self, request: HttpRequest) -> None:
         raise ValueError("broken")
@@ -173,6 +178,7 @@ logs_in = csrf_exempt(LoginView.as_view(template_name="429.html"))
 
 urlpatterns = [
     path("limited/", csrf_exempt(throttling(twice)(ok)), name="limited"),
+    path("limited-wordless/", throttling(PerRequestThrottlingValidator(60, 1, Wordless()))(ok), name="wordless"),
     path("limited-async/", throttling(twice)(ok_async), name="limited-async"),
     path("limited-class/", Limited.as_view(), name="limited-class"),
     path("limited-child/", LimitedChild.as_view(), name="limited-child"),

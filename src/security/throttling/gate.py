@@ -19,7 +19,7 @@ from security.delivery import arun_blocking, run_blocking
 from security.rates import Limit
 
 from .counting import blocks, decide
-from .exception import NotCountedError, ThrottlingException
+from .exception import NotCountedError, ThrottlingException, text_of
 from .policy import guards_of
 from .subject import Subject, subject_of
 from .validators import LoginValidator, RateValidator, ShadowValidator, Validator
@@ -92,7 +92,7 @@ class Gate:
         if self._shadow_limits:
             # On their own: what stands in the shadow neither refuses nor keeps the others from counting.
             for validator, _, _ in _full(self._shadow_limits):
-                self._note(str(validator.description))
+                self._note(text_of(validator.description))
 
     def _note(self, description: str | None) -> None:
         record: Any = getattr(self.request, "input_logged_request", None)
@@ -158,7 +158,7 @@ async def _would_refuse(validator: Validator, request: HttpRequest) -> str | Non
     try:
         await _validate(validator, request)
     except ThrottlingException as refusal:
-        return str(refusal)
+        return text_of(refusal)
     except Exception as error:  # what stands in the shadow must not be felt
         logger.warning("A validator in the shadow failed: %s", type(error).__name__)
     return None

@@ -16,7 +16,7 @@ from security.config import settings
 from security.delivery import adeliver, arun_blocking, deliver, run_blocking
 from security.throttling import attempts  # noqa: F401  which puts the limits in front of the passwords
 from security.throttling.answer import Refusal, aanswer, answer
-from security.throttling.exception import ThrottlingException
+from security.throttling.exception import ThrottlingException, text_of
 from security.throttling.gate import gate_of
 from security.throttling.logins import has_events, settle
 
@@ -93,7 +93,7 @@ async def _arefuse(exchange: Exchange, refusal: Refusal) -> HttpResponseBase:
 
 def _note(exchange: Exchange, refusal: Refusal) -> None:
     if isinstance(refusal, ThrottlingException):
-        exchange.refusal = str(refusal)
+        exchange.refusal = text_of(refusal)
     else:
         exchange.error_message = "The request could not be counted."
 
