@@ -264,6 +264,16 @@ def test_paths_that_lead_to_no_view_are_counted_together(ask: Ask) -> None:
 
 
 @both
+def test_a_link_without_its_slash_is_no_broken_one(ask: Ask) -> None:
+    assert codes(ask, "/nowhere", 21) == [404] * 20 + [429]
+    assert codes(ask, "/orders/7", 21) == [301] * 20 + [429]
+    assert ask("/limited-async").status_code == 301
+    # What it redirects to is counted by itself.
+    assert ask("/orders/7/").status_code == 200
+    assert codes(ask, "/exempt-from-throttling", 21) == [301] * 21
+
+
+@both
 @pytest.mark.parametrize("path", ["/shadow/", "/shadow-async/"])
 def test_a_validator_in_the_shadow_only_notes_what_it_would_have_refused(ask: Ask, path: str) -> None:
     with capture_security_logs() as logs:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from security.config import settings
@@ -17,7 +16,7 @@ from security.delivery import adeliver, arun_blocking, deliver, run_blocking
 from security.throttling import attempts  # noqa: F401  which puts the limits in front of the passwords
 from security.throttling.answer import Refusal, aanswer, answer
 from security.throttling.exception import ThrottlingException, text_of
-from security.throttling.gate import gate_of
+from security.throttling.gate import Gate, gate_of, gate_of_redirect
 from security.throttling.logins import has_events, settle
 
 from .exchange import Exchange
@@ -58,7 +57,7 @@ def after(exchange: Exchange, response: HttpResponseBase) -> HttpResponseBase:
     """Count a request that reached no view, or in which somebody logged in; gives the answer that is sent."""
     request = exchange.request
     if _is_undecided(exchange, response):
-        gate = gate_of(request, _view_of(request))
+        gate = _late_gate(exchange)
         refusal = None if gate is None else gate.check(_nothing)
         if refusal is not None:
             return refuse(exchange, refusal)
@@ -71,7 +70,7 @@ async def aafter(exchange: Exchange, response: HttpResponseBase) -> HttpResponse
     """Do as `after`, without blocking the event loop."""
     request = exchange.request
     if _is_undecided(exchange, response):
-        gate = gate_of(request, _view_of(request))
+        gate = _late_gate(exchange)
         refusal = None if gate is None else await gate.acheck(_nothing, _anothing)
         if refusal is not None:
             return await _arefuse(exchange, refusal)
@@ -106,8 +105,13 @@ def _is_undecided(exchange: Exchange, response: HttpResponseBase) -> bool:
     return not exchange.is_decided and (exchange.request.resolver_match is not None or response.status_code == 404)
 
 
-def _view_of(request: HttpRequest) -> Callable[..., Any] | None:
-    return None if request.resolver_match is None else request.resolver_match.func
+def _late_gate(exchange: Exchange) -> Gate | None:
+    """Give the gate of a request that did not reach a view: of the one that it was kept from, or redirected to."""
+    request = exchange.request
+    if request.resolver_match is not None:
+        return gate_of(request, request.resolver_match.func)
+    match = exchange.match(404)
+    return gate_of(request, None) if match is None else gate_of_redirect(request, match)
 
 
 def _nothing() -> None:
