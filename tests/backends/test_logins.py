@@ -81,6 +81,15 @@ def test_who_guesses_is_refused_also_where_nobody_is_logged_in(path: str, refuse
     assert log_in("alice", "right", path, address="192.0.2.2") == 200
 
 
+def test_one_request_does_not_get_round_a_limit_by_many_passwords() -> None:
+    assert log_in("alice", "2", "/token-many/") == 401
+    assert log_in("alice", "2", "/token-many/") == 429
+    assert log_in("alice", "3", "/token-many/", address="192.0.2.2") == 429
+    assert log_in("bob", "3", "/token-many/", address="192.0.2.3") == 401
+    assert log_in("bob", "1", "/token-many/", address="192.0.2.3") == 429
+    assert log_in("bob", "100", "/token-many/", address="192.0.2.4") == 429
+
+
 @both
 @pytest.mark.parametrize("limit", ["failures", "successes"])
 def test_a_refused_login_does_not_tell_whether_the_password_was_right(

@@ -131,6 +131,15 @@ def gives_token(request: HttpRequest) -> HttpResponse:
 
 
 @csrf_exempt
+def tries_many(request: HttpRequest) -> HttpResponse:
+    """Look at many passwords at once, as an interface that takes several queries in one request does."""
+    with transaction.atomic():
+        for number in range(int(request.POST["password"])):
+            authenticate(request, username=request.POST["username"], password=f"wrong{number}")
+    return HttpResponse(status=401)
+
+
+@csrf_exempt
 async def gives_token_async(request: HttpRequest) -> HttpResponse:
     given = request.POST
     user = await aauthenticate(request, username=given["username"], password=given["password"])
@@ -214,6 +223,7 @@ urlpatterns = [
     path("login-async/", logs_in_async, name="login-async"),
     path("login-unguarded/", throttling(keep_default=False)(logs_in), name="login-unguarded"),
     path("token/", gives_token, name="token"),
+    path("token-many/", tries_many, name="token-many"),
     path("token-async/", gives_token_async, name="token-async"),
     path("token-without-request/", gives_token_without_request, name="token-without-request"),
     path("token-without-request-async/", gives_token_without_request_async, name="token-without-request-async"),

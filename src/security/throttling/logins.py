@@ -8,6 +8,7 @@ after the view, as a rollback would undo the count.
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -157,8 +158,9 @@ def _count(request: HttpRequest, slugs: Mapping[str, bool], accounts: list[str])
             for one in whom:
                 limit = validator.limit_at_login(one, counts=counts)
                 (held if id(validator) in guarding else elsewhere)[limit.key] = validator, limit
-    for limit, window in _hit(request, [limit for _, limit in held.values()]):
-        raise held[limit.key][0].refusal(limit, window)
+    for full, window in _hit(request, [limit for _, limit in held.values()]):
+        validator, limit = held[full.key]
+        raise validator.refusal(limit, window)
     is_full = False
     for validator, limit in sorted(elsewhere.values(), key=lambda found: found[0].by == "account"):
         if limit.key not in held and not (is_full and validator.by == "account"):
@@ -167,11 +169,21 @@ def _count(request: HttpRequest, slugs: Mapping[str, bool], accounts: list[str])
 
 def _hit(request: HttpRequest, limits: list[Limit]) -> Sequence[tuple[Limit, Any]]:
     """Hit limits, all or none, now or, where a rollback would undo it, after the view; gives those that are full."""
-    if not any(limit.counts for limit in limits) or not _can_be_rolled_back():
+    counted = [limit for limit in limits if limit.counts]
+    waits = bool(counted) and _can_be_rolled_back()
+    pending = _events(request).pending
+    if not waits and not pending:
         return decide(limits).full
-    full = decide([replace(limit, counts=False) for limit in limits]).full
-    if not full:
-        _events(request).pending.append([limit for limit in limits if limit.counts])
+    # What this request is going to hit takes up room already.
+    waiting = Counter(limit.key for decision in pending for limit in decision)
+    looked = [
+        replace(limit, counts=limit.counts and not waits, throttle_at=limit.throttle_at - waiting[limit.key])
+        for limit in limits
+    ]
+    full: Sequence[tuple[Limit, Any]] = [(limit, None) for limit in looked if limit.throttle_at < 1]
+    full = full or decide(looked).full
+    if waits and not full:
+        pending.append(counted)
     return full
 
 
