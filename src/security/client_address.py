@@ -56,7 +56,12 @@ def _hops(header: str) -> list[str]:
 
 @lru_cache(maxsize=1024)
 def _address_of(hop: str) -> str | None:
-    """Read one hop: an address with or without a port, or an element of Forwarded (RFC 7239)."""
+    """Read one hop: an address with or without a port, or an element of Forwarded (RFC 7239).
+
+    An end of a quoted string, or one with an escaped quote in it, may be what the client made a proxy quote.
+    """
+    if hop.count('"') % 2 or "\\" in hop:
+        return None
     from python_ipware import IpWare
 
     address, _ = IpWare(precedence=("HTTP_FORWARDED",)).get_client_ip({"HTTP_FORWARDED": hop})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection, connections, transaction
+from django.db import IntegrityError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -189,6 +189,20 @@ def test_an_overtaken_decision_leaves_the_sites_transaction_usable() -> None:
         assert counter.count([limit("b")], NOW).passed
     assert not counter.can_be_rolled_back()
     assert ThrottlingCount.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_decision_that_is_overtaken_each_time_is_refused_and_no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def overtaken(*args: Any) -> Any:
+        asked.append(args)
+        raise IntegrityError("security_throttling_has_room")
+
+    monkeypatch.setattr(sql_counter, "run_returning", overtaken)
+    minute, hour = limit("minute", 60_000), limit("hour", 3_600_000)
+    assert sql().count([hour, limit("look", 1000, counts=False), minute], NOW).full == ((minute, None),)
+    assert len(asked) == sql_counter._MOST_ATTEMPTS
 
 
 @pytest.mark.django_db(transaction=True)

@@ -82,6 +82,7 @@ EVASIONS: dict[str, list[dict[str, Any]]] = {
         {"peer": peer} for peer in ("2001:DB8:1:2::1", "2001:db8:1:2:ffff::", "2001:0db8:0001:0002:0:0:0:9%eth0")
     ],
     "IPv4 as IPv6": [{"peer": peer} for peer in ("192.0.2.7", "::ffff:192.0.2.7", "::FFFF:c000:207")],
+    "IPv4 through NAT64": [{"peer": peer} for peer in ("192.0.2.7", "64:ff9b::192.0.2.7", "64:ff9b::c000:207")],
     "a unix-socket peer": [{"peer": None} for _ in range(4)],
     "a peer that is no address": [{"peer": "unix:"}, {"peer": ""}, {"peer": "nobody"}, {"peer": None}],
     "an ignored path": [{"path": "/limited-class/"} for _ in range(4)],
@@ -123,7 +124,15 @@ def test_who_sends_no_csrf_token_is_not_let_off(ask: Ask, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("ask", [ask_sync, ask_async])
 def test_neighbours_are_not_taken_for_each_other(ask: Ask) -> None:
-    for peer in ("192.0.2.7", "192.0.2.8", "2001:db8:1:2::1", "2001:db8:1:3::1", None):
+    for peer in (
+        "192.0.2.7",
+        "192.0.2.8",
+        "2001:db8:1:2::1",
+        "2001:db8:1:3::1",
+        "64:ff9b::c000:209",
+        "64:ff9b::c000:20a",
+        None,
+    ):
         assert [ask(REQUEST | {"peer": peer}) for _ in range(3)] == [200, 200, 429]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import User, UserManager
 from django.contrib.auth.signals import user_login_failed
 from django.contrib.sessions.models import Session
 from django.db import connection
@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from security.backends.reader import get_count_input_requests
 from security.backends.sql.models import InputRequestLog, ThrottlingCount
 from security.enums import InputRequestSlug, RequestLogState
+from tests.site import login_validators
 
 both = pytest.mark.parametrize("path", ["/login/", "/login-async/"])
 
@@ -64,6 +65,69 @@ def test_the_right_password_is_refused_too_and_nobody_is_logged_in(path: str) ->
     assert (row.state, row.error_message) == (RequestLogState.THROTTLED, "Too many failures.")
 
 
+@pytest.mark.parametrize(
+    ("path", "refused"),
+    [
+        ("/token/", 429),
+        ("/token-async/", 429),
+        ("/token-without-request/", 429),
+        ("/token-without-request-async/", 429),
+        ("/token-whatever/", 401),
+    ],
+)
+def test_who_guesses_is_refused_also_where_nobody_is_logged_in(path: str, refused: int) -> None:
+    assert [log_in(f"user{number}", "wrong", path) for number in range(4)] == [401] * 3 + [refused]
+    assert log_in("alice", "right", path) == refused
+    assert log_in("alice", "right", path, address="192.0.2.2") == 200
+
+
+def test_one_request_does_not_get_round_a_limit_by_many_passwords() -> None:
+    assert log_in("alice", "2", "/token-many/") == 401
+    assert log_in("alice", "2", "/token-many/") == 429
+    assert log_in("alice", "3", "/token-many/", address="192.0.2.2") == 429
+    assert log_in("bob", "3", "/token-many/", address="192.0.2.3") == 401
+    assert log_in("bob", "1", "/token-many/", address="192.0.2.3") == 429
+    assert log_in("bob", "100", "/token-many/", address="192.0.2.4") == 429
+
+
+@both
+@pytest.mark.parametrize("limit", ["failures", "successes"])
+def test_a_refused_login_does_not_tell_whether_the_password_was_right(
+    path: str, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        log_in("carol" if limit == "successes" else f"user{number}", "right", path)
+    client = Client()
+    client.force_login(User.objects.get(username="bob"))
+    monkeypatch.setattr(User, "check_password", None)  # which nobody calls
+    told = []
+    for password in ("wrong", "right"):
+        asked = {"username": "alice", "password": password}
+        response = client.post(path, asked, REMOTE_ADDR="192.0.2.1")
+        row = InputRequestLog.objects.filter(path=path).first()
+        assert row is not None
+        told.append((response.status_code, dict(response.cookies), response.get("Vary"), row.slug, row.error_message))
+    assert told[0] == told[1]
+    assert (told[0][0], told[0][1]) == (429, {})
+    assert User.objects.get(username="alice").last_login is None
+    assert client.get("/whoami/", REMOTE_ADDR="192.0.2.1").content == b"bob"
+
+
+@both
+def test_an_attacker_that_is_refused_fills_no_count_of_the_account(path: str) -> None:
+    answers = [log_in("alice", "wrong", path, address="198.51.100.1") for _ in range(12)]
+    assert answers == [200] * 3 + [429] * 9
+    assert log_in("alice", "right", path, address="203.0.113.1") == 302
+
+
+def test_nor_does_it_where_another_view_is_guarded() -> None:
+    assert login_validators.default_validators
+    answers = [log_in("alice", "wrong", "/login-unguarded/", address="198.51.100.1") for _ in range(12)]
+    assert answers == [200] * 12
+    assert log_in("alice", "right", address="203.0.113.1") == 302
+    assert log_in("alice", "right", address="198.51.100.1") == 429
+
+
 def test_a_client_that_failed_too_often_may_still_read() -> None:
     for _ in range(5):
         log_in("alice", "wrong")
@@ -96,6 +160,33 @@ def test_an_account_asks_more_only_of_clients_that_never_logged_in_to_it(path: s
     assert log_in("alice", "wrong", path, address="192.0.2.1") == 200
     assert log_in("alice", "right", path, address="192.0.2.1") == 302
     assert log_in("bob", "right", path, address="203.0.113.1") == 302
+
+
+def test_an_account_is_one_in_whatever_way_it_is_written() -> None:
+    spellings = [
+        "alice",
+        "ALICE",
+        "álice",
+        "a\u0301lice",
+        "\uff41lice",
+        "al\u200bice",
+        "a\u034flice",
+        "alice\ufe0f",
+        "alïcé",
+    ]
+    answers = [log_in(name, "wrong", address=f"198.51.100.{number}") for number, name in enumerate(spellings)]
+    assert answers == [200] * 5 + [429] * 4
+    assert log_in("alicia", "wrong", address="203.0.113.1") == 200
+
+
+def test_an_account_is_one_in_whatever_way_the_site_finds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As a collation does, which takes more for the same than Unicode does.
+    find = UserManager.get_by_natural_key
+    monkeypatch.setattr(UserManager, "get_by_natural_key", lambda self, name: find(self, name.replace("ø", "o")))
+    User.objects.create_user("bob-bob-bob", password="right")
+    spellings = ["bob-bob-bob", "bøb-bob-bob", "bob-bøb-bob", "bob-bob-bøb", "bøb-bøb-bob", "bob-bøb-bøb"]
+    answers = [log_in(name, "wrong", address=f"198.51.100.{number}") for number, name in enumerate(spellings)]
+    assert answers == [200] * 5 + [429]
 
 
 @both

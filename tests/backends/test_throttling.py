@@ -193,6 +193,19 @@ def test_a_broken_failure_view_still_refuses(ask: Ask, view: str, caplog: pytest
 
 
 @both
+def test_a_description_that_fails_still_refuses(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    response = ask("/limited-wordless/")
+    assert response.status_code == 200
+    response = ask("/limited-wordless/")
+    assert (response.status_code, response.content) == (429, b"Too Many Requests")
+    assert "Retry-After" in response.headers
+    row = InputRequestLog.objects.first()
+    assert row is not None
+    assert (row.state, row.error_message) == (RequestLogState.THROTTLED, "Too Many Requests")
+    assert "no words" in caplog.text
+
+
+@both
 def test_a_refused_request_is_recorded_as_one(ask: Ask) -> None:
     codes(ask, "/limited/", 3)
     row = InputRequestLog.objects.first()
@@ -248,6 +261,16 @@ def test_paths_that_lead_to_no_view_are_counted_together(ask: Ask) -> None:
     assert InputRequestLog.objects.filter(state=RequestLogState.THROTTLED).count() == 2
     # A view that answers 404 is a view.
     assert codes(ask, "/missing/", 2) == [404] * 2
+
+
+@both
+def test_a_link_without_its_slash_is_no_broken_one(ask: Ask) -> None:
+    assert codes(ask, "/nowhere", 21) == [404] * 20 + [429]
+    assert codes(ask, "/orders/7", 21) == [301] * 20 + [429]
+    assert ask("/limited-async").status_code == 301
+    # What it redirects to is counted by itself.
+    assert ask("/orders/7/").status_code == 200
+    assert codes(ask, "/exempt-from-throttling", 21) == [301] * 21
 
 
 @both

@@ -91,9 +91,21 @@ def test_a_counter_that_is_slow_to_fail_is_left_alone(monkeypatch: pytest.Monkey
             raise OSError("timed out")
 
     monkeypatch.setattr(counting, "counter", Slow)
+    moment = 1000.0
+    monkeypatch.setattr(outage, "monotonic", lambda: moment)
+    outage.outage.note_failure(OSError("timed out"), 1.0)
+    moment += 1
     outage.outage.note_failure(OSError("timed out"), 1.0)
     assert codes(ask_sync, "/limited/", 3) == [200] * 3
-    assert (asked, outage.outage.undecided) == ([], 4)
-    outage.outage._paused_until = 0
+    assert (asked, outage.outage.undecided) == ([], 5)
+    moment += 6
     monkeypatch.setattr(counting, "counter", SQLCounter)
+    assert codes(ask_sync, "/limited/", 3) == [200, 200, 429]
+
+
+def test_one_slow_decision_does_not_unthrottle_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outage, "monotonic", lambda: 1000.0)
+    # Two that were slow at the same time are one cause.
+    for seconds in (5.0, 5.0):
+        outage.outage.note_failure(OSError("timed out"), seconds)
     assert codes(ask_sync, "/limited/", 3) == [200, 200, 429]

@@ -50,6 +50,11 @@ class ForbidsAndCounts(PerRequestThrottlingValidator):
         Forbids().validate(request)
 
 
+class Wordless:
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
 class Breaks:
     def validate(self, request: HttpRequest) -> None:
         raise ValueError("broken")
@@ -118,6 +123,50 @@ def logs_in_and_fails(request: HttpRequest) -> HttpResponse:
 
 
 @csrf_exempt
+def gives_token(request: HttpRequest) -> HttpResponse:
+    """Look at a password without logging in, as views of tokens do."""
+    given = request.POST
+    user = authenticate(request, username=given["username"], password=given["password"])
+    return HttpResponse(status=401 if user is None else 200)
+
+
+@csrf_exempt
+def tries_many(request: HttpRequest) -> HttpResponse:
+    """Look at many passwords at once, as an interface that takes several queries in one request does."""
+    with transaction.atomic():
+        for number in range(int(request.POST["password"])):
+            authenticate(request, username=request.POST["username"], password=f"wrong{number}")
+    return HttpResponse(status=401)
+
+
+@csrf_exempt
+async def gives_token_async(request: HttpRequest) -> HttpResponse:
+    given = request.POST
+    user = await aauthenticate(request, username=given["username"], password=given["password"])
+    return HttpResponse(status=401 if user is None else 200)
+
+
+@csrf_exempt
+def gives_token_without_request(request: HttpRequest) -> HttpResponse:
+    user = authenticate(username=request.POST["username"], password=request.POST["password"])
+    return HttpResponse(status=401 if user is None else 200)
+
+
+@csrf_exempt
+async def gives_token_without_request_async(request: HttpRequest) -> HttpResponse:
+    user = await aauthenticate(username=request.POST["username"], password=request.POST["password"])
+    return HttpResponse(status=401 if user is None else 200)
+
+
+@csrf_exempt
+def gives_token_whatever_fails(request: HttpRequest) -> HttpResponse:
+    try:
+        return gives_token(request)
+    except Exception:
+        return HttpResponse(status=401)
+
+
+@csrf_exempt
 async def logs_in_async(request: HttpRequest) -> HttpResponse:
     user = await aauthenticate(request, username=request.POST["username"], password=request.POST["password"])
     if user is None:
@@ -138,6 +187,7 @@ logs_in = csrf_exempt(LoginView.as_view(template_name="429.html"))
 
 urlpatterns = [
     path("limited/", csrf_exempt(throttling(twice)(ok)), name="limited"),
+    path("limited-wordless/", throttling(PerRequestThrottlingValidator(60, 1, Wordless()))(ok), name="wordless"),
     path("limited-async/", throttling(twice)(ok_async), name="limited-async"),
     path("limited-class/", Limited.as_view(), name="limited-class"),
     path("limited-child/", LimitedChild.as_view(), name="limited-child"),
@@ -171,6 +221,13 @@ urlpatterns = [
     path("login/", logs_in, name="login"),
     path("login-too/", logs_in, name="login-too"),
     path("login-async/", logs_in_async, name="login-async"),
+    path("login-unguarded/", throttling(keep_default=False)(logs_in), name="login-unguarded"),
+    path("token/", gives_token, name="token"),
+    path("token-many/", tries_many, name="token-many"),
+    path("token-async/", gives_token_async, name="token-async"),
+    path("token-without-request/", gives_token_without_request, name="token-without-request"),
+    path("token-without-request-async/", gives_token_without_request_async, name="token-without-request-async"),
+    path("token-whatever/", gives_token_whatever_fails, name="token-whatever"),
     path("login-fails/", logs_in_and_fails, name="login-fails"),
     path("verify-code/", verifies_code, name="verify-code"),
     path(

@@ -75,6 +75,10 @@ def test_a_header_is_read_from_the_right(
         (f"for={SPOOFED}, for={CLIENT};proto=https;by={PROXY}", CLIENT),
         ('for="[2001:db8:cafe::17]:4711"', "2001:db8:cafe::17"),
         ("for=_hidden", None),
+        # What the client made the proxy quote, of its host for example, is not read as the proxy's word.
+        (f'for={CLIENT};host="a,for={SPOOFED}"', None),
+        (f'for={CLIENT};host="a,for={SPOOFED};by=\\""', None),
+        (f'for={CLIENT};host="a.example"', CLIENT),
         # An open quote of the client's swallows nothing.
         (f'for="{SPOOFED}, for={CLIENT}', CLIENT),
     ],

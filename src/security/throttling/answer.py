@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 from security.config import settings
 from security.rates import Limit
 
-from .exception import NotCountedError, ThrottlingException
+from .exception import NotCountedError, ThrottlingException, text_of
 
 logger = logging.getLogger("security")
 
@@ -63,7 +63,7 @@ def _plain(refusal: ThrottlingException, error: Exception) -> HttpResponse:
         settings.THROTTLING_FAILURE_VIEW,
         exc_info=error,
     )
-    return HttpResponse(str(refusal), status=429, content_type="text/plain; charset=utf-8")
+    return HttpResponse(text_of(refusal), status=429, content_type="text/plain; charset=utf-8")
 
 
 def _unavailable() -> HttpResponse:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from security.rates import Limit
+
+logger = logging.getLogger("security")
 
 
 class ThrottlingException(Exception):  # noqa: N818 the published name
@@ -29,3 +32,12 @@ class ThrottlingException(Exception):  # noqa: N818 the published name
 
 class NotCountedError(Exception):
     """A request cannot be counted now, and SECURITY_THROTTLING_FAIL_OPEN says that it is not to pass uncounted."""
+
+
+def text_of(said: object) -> str:
+    """Give the text of a refusal, or of a description, also where it fails to make one: it may be translated late."""
+    try:
+        return str(said)
+    except Exception as error:  # the request is refused whatever its text is
+        logger.error("The description of a validator failed; the client is refused without it.", exc_info=error)
+        return "Too Many Requests"

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from inspect import isawaitable, iscoroutinefunction
 from typing import Any
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.http import HttpRequest
+from django.urls import ResolverMatch
 
 from security.config import settings
 from security.delivery import arun_blocking, run_blocking
 from security.rates import Limit
 
 from .counting import blocks, decide
-from .exception import NotCountedError, ThrottlingException
+from .exception import NotCountedError, ThrottlingException, text_of
 from .policy import guards_of
-from .subject import Subject, subject_of
+from .subject import NO_VIEW, Subject, subject_of
 from .validators import LoginValidator, RateValidator, ShadowValidator, Validator
 
 logger = logging.getLogger("security")
@@ -33,9 +35,8 @@ _Counted = list[tuple[RateValidator, Limit]]
 class Gate:
     """The validators of one request, and what they decide."""
 
-    def __init__(self, request: HttpRequest, validators: tuple[Validator, ...]) -> None:
+    def __init__(self, request: HttpRequest, validators: tuple[Validator, ...], subject: Subject) -> None:
         self.request = request
-        subject = subject_of(request)
         self._limits = _limits(validators, subject)
         self._own = [validator for validator in validators if not _is_counted(validator) and not _is_shadow(validator)]
         shadowed = tuple(validator.validator for validator in validators if isinstance(validator, ShadowValidator))
@@ -92,7 +93,7 @@ class Gate:
         if self._shadow_limits:
             # On their own: what stands in the shadow neither refuses nor keeps the others from counting.
             for validator, _, _ in _full(self._shadow_limits):
-                self._note(str(validator.description))
+                self._note(text_of(validator.description))
 
     def _note(self, description: str | None) -> None:
         record: Any = getattr(self.request, "input_logged_request", None)
@@ -106,10 +107,25 @@ def gate_of(request: HttpRequest, view: Callable[..., Any] | None) -> Gate | Non
     if not settings.THROTTLING_ENABLED:
         return None
     guards = guards_of(view, request)
-    # Among the default ones these are no concern of views where nobody logs in: a login itself asks for them.
-    default = tuple(validator for validator in guards.default if not _acts_at_login(validator))
-    validators = default + guards.own
-    return Gate(request, validators) if validators else None
+    validators = _heeded_at_view(guards.default) + guards.own
+    return Gate(request, validators, subject_of(request)) if validators else None
+
+
+def gate_of_redirect(request: HttpRequest, match: ResolverMatch) -> Gate | None:
+    """Give the gate in front of the redirect to the path of a view: the default validators, with counts of its own.
+
+    Links without a slash must not be taken for broken ones, nor for the view itself, which comes after them.
+    """
+    if not settings.THROTTLING_ENABLED:
+        return None
+    validators = _heeded_at_view(guards_of(match.func, request).default)
+    subject = replace(subject_of(request), view=f"{NO_VIEW} redirect to {match.view_name}")
+    return Gate(request, validators, subject) if validators else None
+
+
+def _heeded_at_view(default: tuple[Validator, ...]) -> tuple[Validator, ...]:
+    # Those of logins are no concern of views where nobody logs in: a login itself asks for them.
+    return tuple(validator for validator in default if not _acts_at_login(validator))
 
 
 def _acts_at_login(validator: Validator) -> bool:
@@ -158,7 +174,7 @@ async def _would_refuse(validator: Validator, request: HttpRequest) -> str | Non
     try:
         await _validate(validator, request)
     except ThrottlingException as refusal:
-        return str(refusal)
+        return text_of(refusal)
     except Exception as error:  # what stands in the shadow must not be felt
         logger.warning("A validator in the shadow failed: %s", type(error).__name__)
     return None

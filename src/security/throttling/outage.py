@@ -1,4 +1,8 @@
-"""A store of counts that cannot be reached: what is not counted is counted here, and said, and waited for little."""
+"""A store of counts that cannot be reached: what is not counted is counted here, and said, and waited for little.
+
+One decision that fails is no outage: whoever brings a single slow one about must not unthrottle all others. The store
+is left alone when it fails again, in a decision that began after the one before had failed.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,7 @@ class Outage:
         self._undecided_before = 0
         self._is_failing = False
         self._paused_until = 0.0
+        self._failed_at = 0.0
         self._lock = Lock()
 
     def is_paused(self) -> bool:
@@ -34,11 +39,15 @@ class Outage:
 
     def note_failure(self, cause: Exception, seconds: float) -> None:
         """Count a request that was not decided on, and say why at the beginning of an outage."""
+        moment = monotonic()
         with self._lock:
             self.undecided += 1
-            self._paused_until = monotonic() + min(_PAUSE_FACTOR * seconds, _LONGEST_PAUSE)
             if self._is_failing:
+                if moment - seconds >= self._failed_at:
+                    self._paused_until = moment + min(_PAUSE_FACTOR * seconds, _LONGEST_PAUSE)
+                    self._failed_at = moment
                 return
+            self._failed_at = moment
             self._is_failing = True
             self._undecided_before = self.undecided - 1
         reason = (str(cause).splitlines() or [""])[0][:300]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b, sha256
-from ipaddress import IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Final
 
 from django.conf import settings as site_settings
@@ -17,6 +17,7 @@ from security.client_address import client_address
 SCOPES: Final = ("site", "view", "path")
 # Peers on a unix socket, and whom a proxy names by no address, are one client.
 _NO_ADDRESS: Final = "no address"
+_NAT64: Final = IPv6Network("64:ff9b::/96")
 # All paths that lead to no view are one view, which no view of a site is named like.
 NO_VIEW: Final = "\0no view"
 
@@ -44,10 +45,15 @@ def subject_of(request: HttpRequest) -> Subject:
 
 @lru_cache(maxsize=4096)
 def client_of(address: str | None) -> str:
-    """Give the client behind an address: an IPv6 one belongs to whoever has its /64 (RFC 6177)."""
+    """Give the client behind an address: an IPv6 one belongs to whoever has its /64 (RFC 6177).
+
+    In that of NAT64 (RFC 6052) is each IPv4 client there is.
+    """
     if address is None:
         return _NO_ADDRESS
     parsed = ip_address(address)
+    if parsed.version == 6 and parsed in _NAT64:
+        return str(IPv4Address(int(parsed) & 0xFFFF_FFFF))
     return str(IPv6Network((int(parsed) >> 64 << 64, 64))) if parsed.version == 6 else str(parsed)
 
 

@@ -196,6 +196,10 @@ class Exchange:
         self.record.response_code = 500
         return complete(self.record, Event.ERROR, error_message=self.error_message)
 
+    def match(self, response_code: int | None) -> ResolverMatch | None:
+        """Find the view that the path means, which the response may keep the request from."""
+        return _match_of(self.request, response_code)
+
     def needs_session(self) -> bool:
         """Tell whether the session has to be read to know who asked."""
         try:
@@ -253,7 +257,7 @@ class Exchange:
         entries: list[Entry] = []
         if record.version == 0 and record.is_recorded:
             # A middleware answered before the view was reached; what the view's decorators say holds all the same.
-            match = _match_of(request, record.response_code)
+            match = self.match(record.response_code)
             if match is not None:
                 self._heed(match.func)
             record.view_slug = _name_of(match)

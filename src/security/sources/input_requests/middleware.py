@@ -15,6 +15,7 @@ from security.body import capture_bound
 from security.config import settings
 from security.context import inside
 from security.delivery import adeliver, deliver
+from security.throttling.current import serving
 from security.throttling.exception import NotCountedError, ThrottlingException
 
 from . import throttled
@@ -49,7 +50,7 @@ class LogMiddleware:
         exchange = Exchange(request)
         exchange.arrive()
         try:
-            with inside(exchange.record):
+            with inside(exchange.record), serving(request):
                 response: HttpResponseBase = self.get_response(request)
             if throttled.concerns(exchange, response):
                 response = throttled.after(exchange, response)
@@ -68,7 +69,7 @@ class LogMiddleware:
         exchange = Exchange(request)
         exchange.arrive()
         try:
-            with inside(exchange.record):
+            with inside(exchange.record), serving(request):
                 response: HttpResponseBase = await self.get_response(request)
             if throttled.concerns(exchange, response):
                 response = await throttled.aafter(exchange, response)

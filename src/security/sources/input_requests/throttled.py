@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from security.config import settings
 from security.delivery import adeliver, arun_blocking, deliver, run_blocking
+from security.throttling import attempts  # noqa: F401  which puts the limits in front of the passwords
 from security.throttling.answer import Refusal, aanswer, answer
-from security.throttling.exception import ThrottlingException
-from security.throttling.gate import gate_of
+from security.throttling.exception import ThrottlingException, text_of
+from security.throttling.gate import Gate, gate_of, gate_of_redirect
 from security.throttling.logins import has_events, settle
 
 from .exchange import Exchange
@@ -57,7 +57,7 @@ def after(exchange: Exchange, response: HttpResponseBase) -> HttpResponseBase:
     """Count a request that reached no view, or in which somebody logged in; gives the answer that is sent."""
     request = exchange.request
     if _is_undecided(exchange, response):
-        gate = gate_of(request, _view_of(request))
+        gate = _late_gate(exchange)
         refusal = None if gate is None else gate.check(_nothing)
         if refusal is not None:
             return refuse(exchange, refusal)
@@ -70,7 +70,7 @@ async def aafter(exchange: Exchange, response: HttpResponseBase) -> HttpResponse
     """Do as `after`, without blocking the event loop."""
     request = exchange.request
     if _is_undecided(exchange, response):
-        gate = gate_of(request, _view_of(request))
+        gate = _late_gate(exchange)
         refusal = None if gate is None else await gate.acheck(_nothing, _anothing)
         if refusal is not None:
             return await _arefuse(exchange, refusal)
@@ -92,7 +92,7 @@ async def _arefuse(exchange: Exchange, refusal: Refusal) -> HttpResponseBase:
 
 def _note(exchange: Exchange, refusal: Refusal) -> None:
     if isinstance(refusal, ThrottlingException):
-        exchange.refusal = str(refusal)
+        exchange.refusal = text_of(refusal)
     else:
         exchange.error_message = "The request could not be counted."
 
@@ -105,8 +105,13 @@ def _is_undecided(exchange: Exchange, response: HttpResponseBase) -> bool:
     return not exchange.is_decided and (exchange.request.resolver_match is not None or response.status_code == 404)
 
 
-def _view_of(request: HttpRequest) -> Callable[..., Any] | None:
-    return None if request.resolver_match is None else request.resolver_match.func
+def _late_gate(exchange: Exchange) -> Gate | None:
+    """Give the gate of a request that did not reach a view: of the one that it was kept from, or redirected to."""
+    request = exchange.request
+    if request.resolver_match is not None:
+        return gate_of(request, request.resolver_match.func)
+    match = exchange.match(404)
+    return gate_of(request, None) if match is None else gate_of_redirect(request, match)
 
 
 def _nothing() -> None:
