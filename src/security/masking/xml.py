@@ -16,7 +16,10 @@ from .hiding import Hiding
 # A quoted value has its own end; a tag whose end was cut off ends with the text.
 _TAG: Final = re.compile(r"<([^\W\d][^\s/>\"'<=]*+)((?:[^<>\"']++|\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z))*+)(>|\Z|(?=<))")
 _END_TAG: Final = re.compile(r"</([^\s>]*+)[^<>]*+(>|\Z|(?=<))")
-_ATTRIBUTE: Final = re.compile(r"([^\s=\"'<>/]++)(\s*+=\s*+)(?:\"([^\"]*+)\"?|'([^']*+)'?|([^\s\"'<>]++))")
+# The look behind keeps a search from beginning in the middle of a word, and so the work linear.
+_ATTRIBUTE: Final = re.compile(
+    r"(?<![^\s=\"'<>/])([^\s=\"'<>/]++)(\s*+=\s*+)(?:\"([^\"]*+)\"?|'([^']*+)'?|([^\s\"'<>]++))"
+)
 _LITERAL: Final = re.compile(r"\"([^\"]*+)\"|'([^']*+)'")
 # Of HTML: they have no end tag.
 _EMPTY: Final = frozenset(
