@@ -12,7 +12,11 @@ _URL_HEADERS: Final = frozenset(
     ("location", "referer", "content-location", "origin", "refresh", "destination", "x-original-url", "x-rewrite-url")
 )
 _HOST_HEADERS: Final = frozenset(("host", "x-forwarded-host", "x-host"))
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9\-]{1,31})[ \t]++(?=\S)")
+# Any other first word may be the secret itself.
+SCHEME: Final = re.compile(
+    r"(?i)(?:basic|bearer|digest|negotiate|ntlm|token|jwt|apikey|api-key|key|oauth|hawk|dpop|gnap|hoba|mutual|vapid"
+    r"|signature|privatetoken|sharedkey|sharedkeylite|scram-sha-1|scram-sha-256|aws|aws4-hmac-sha256)[ \t]++(?=\S)"
+)
 _COOKIE_ATTRIBUTES: Final = frozenset(
     ("path", "domain", "expires", "max-age", "samesite", "secure", "httponly", "partitioned", "priority", "version")
 )
@@ -28,7 +32,7 @@ def hide_header(name: str, value: str, rule: str, hiding: Hiding) -> str:
         return value
     normal = normal_name(name)
     if normal.endswith("authorization"):
-        scheme = _SCHEME.match(value)
+        scheme = SCHEME.match(value)
         if scheme is not None:
             rest = value[scheme.end() :]
             return value if rest == hiding.replacement else scheme[0] + hiding.hide(rule, rest)

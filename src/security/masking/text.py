@@ -10,6 +10,7 @@ import re
 from typing import Final
 from urllib.parse import unquote_plus
 
+from .headers import SCHEME
 from .hiding import Hiding
 from .urls import mask_urls_in_text
 
@@ -21,19 +22,32 @@ _PAIR: Final = re.compile(
 )
 _OPENED: Final = re.compile(r"[bBuUrRfF]{0,2}(\\*+)([\"'])")
 _BARE: Final = re.compile(r"[^\s\"'<>&]++")
-_REST_OF_LINE: Final = re.compile(r"[^\r\n\"'<>&]++")
-_WHOLE_LINE: Final = re.compile(r"[^\r\n\"'<>]++")
+# A quote that opens an argument, or that stands in front of a letter, is no end.
+_QUOTES_IN_VALUE: Final = r"(?<=[(\[])(?:\"[^\"\r\n]*+\"?|'[^'\r\n]*+'?)|[\"'](?=\w)"
+_BARE_VALUE: Final = re.compile(rf"(?:[^\s\"'<>&]++|{_QUOTES_IN_VALUE})++")
+_REST_OF_LINE: Final = re.compile(rf"(?:[^\r\n\"'<>&]++|{_QUOTES_IN_VALUE})++")
+_WHOLE_LINE: Final = re.compile(r"[^\r\n<>]++")
+# What stands behind a name in quotes, up to the next member.
+_MEMBER: Final = re.compile(r"(?:\"(?:[^\"\\\r\n]++|\\.)*+\"?|'(?:[^'\\\r\n]++|\\.)*+'?|[^,}\]\r\n\"'])++")
+_COMMENTS: Final = re.compile(r"(?:/\*(?:[^*]++|\*(?!/))*+(?:\*/)?|//[^\r\n]*+|\s++)*+")
+# Behind its closing quote a value has ended; any other quote is inside it.
+_AFTER_VALUE: Final = re.compile(r"(?!\w)")
+_AFTER_MEMBER: Final = re.compile(
+    r"(?:\s|\\++[nrt])*+(?:[,}\]:)]|[\"'](?!\w)|\\++[\"']|\Z)|[ \t]*+(?:\r?\n|\\++n)(?!\s*+[\"'+.])"
+)
+_AFTER_EMPTY_VALUE: Final = re.compile(r"\\*+[\"'](?:[\s,)\]}>;:]|\Z)")
 _BRACKETS: Final = re.compile(r"\"(?:[^\"\\]++|\\.)*+\"?|'(?:[^'\\]++|\\.)*+'?|[][{}]", re.DOTALL)
 # What closes the sentence or the call around a value, and is no part of it.
 _CLOSERS: Final = ",;)]}."
 _NO_SECRETS: Final = frozenset(("none", "null", "true", "false", "undefined", "nil"))
 # Source code, as a traceback quotes it, has no secret where it calls something or reads an attribute.
 _CODE: Final = re.compile(
-    r"(?:[a-z_]++(?:\.[a-z_]++)*+[(\[][\w.\"'(),=\[\] ]*|(?:self|cls|settings|request|os)\.[\w.]+)[)\]]?,?$"
+    r"(?:[a-z_]++(?:\.[A-Za-z_]++)*+[(\[](?:[\w.(),=\[\] ]++|\"[^\"\\\r\n]*+\"|'[^'\\\r\n]*+')*+"
+    r"|[A-Za-z_]++\(\)|(?:self|cls|settings|request|os)\.[\w.]++[)\]]?|%s|%\(\w++\)s|\?|\$[0-9]++),?"
+    r"(?:(?<=\s)|(?=[\s,;:)\]}<>&]|[\"'](?!\w)|\Z))"
 )
-_SCHEME: Final = re.compile(
-    r"(?i)(?:bearer|basic|digest|token|negotiate|apikey|api-key|hawk|ntlm|aws4-hmac-sha256)[ \t]+"
-)
+_LITERAL_IN_CODE: Final = re.compile(r"\"([^\"]*+)\"|'([^']*+)'")
+_LONGEST_CODE: Final = 200
 _WORDS_BEFORE: Final = 40
 _BLOCK_MARK: Final = re.compile(r"[|>][+\-0-9]{0,2}[ \t]*")
 _DEEPEST_BLOCK: Final = 40
@@ -157,23 +171,44 @@ def _value_span(match: re.Match[str], text: str, hiding: Hiding) -> tuple[int, i
     """Give where the secret begins and ends, and where to go on; nothing is hidden where it ends before it begins."""
     start = match.end()
     replacement = hiding.replacement
+    is_member = match["close"] is not None and match["mark"] in (":", "=>")
     if match["mark"] == ":" and "authorization" in match["key"].casefold():
-        scheme = _SCHEME.match(text, start)
+        scheme = SCHEME.match(text, start)
         start = start if scheme is None else scheme.end()
+    if is_member and text.startswith(("/*", "//"), start):
+        start = _COMMENTS.match(text, start).end()  # type: ignore[union-attr]
     if replacement and text.startswith(replacement, start):
         rest = start + len(replacement)
-        if rest >= len(text) or text[rest] in " \t\r\n\"'\\<>&,;)]}.":
+        if rest >= len(text) or (text[rest] in " \t\r\n\"'\\<>&,;)]}." and not _goes_on(text, rest)):
             return start, start, rest
     opened = _OPENED.match(text, start)
     if opened is not None:
-        return _quoted_span(opened, text, replacement)
+        if _is_empty_in_quotes(match, text):
+            return start, start, start
+        return _quoted_span(opened, text, replacement, _AFTER_MEMBER if is_member else _AFTER_VALUE)
     if text[start : start + 1] in ("{", "[") and match["mark"] != "==":
         end = _end_of_container(text, start)
+        if text[end : end + 1].isalnum():
+            end = _BARE_VALUE.match(text, end).end()  # type: ignore[union-attr]
         return start, end, end
-    return _bare_span(match, text, start)
+    return _bare_span(match, text, start, hiding, is_member=is_member)
 
 
-def _quoted_span(opened: re.Match[str], text: str, replacement: str) -> tuple[int, int, int]:
+def _goes_on(text: str, start: int) -> bool:
+    return text[start] in "\"'" and text[start + 1 : start + 2].isalnum()
+
+
+def _is_empty_in_quotes(match: re.Match[str], text: str) -> bool:
+    """Tell whether a quote ends the text in which a name without a value stands: '/?token='."""
+    start = match.end("mark")
+    before = text[max(match.start() - 1, 0) : match.start()]
+    is_last = match["mark"] == "=" and match["close"] is None and before in ("?", "&", ";", '"', "'")
+    return is_last and _AFTER_EMPTY_VALUE.match(text, start) is not None
+
+
+def _quoted_span(
+    opened: re.Match[str], text: str, replacement: str, after: re.Pattern[str] = _AFTER_VALUE
+) -> tuple[int, int, int]:
     start = opened.end()
     slashes, quote = opened.groups()
     needle = slashes + quote
@@ -184,16 +219,17 @@ def _quoted_span(opened: re.Match[str], text: str, replacement: str) -> tuple[in
             # Its end was cut off.
             return start, len(text), len(text)
         before = _count_backslashes(text, end, start)
+        if start == end and not slashes and text.startswith(quote * 2, end):
+            # A text in three quotes
+            close = text.find(quote * 3, end + 2)
+            return end + 2, len(text) if close < 0 else close, len(text) if close < 0 else close + 3
         # An escaped quote is inside the value; more backslashes than its own belong to a deeper one.
-        if (before % 2 == 0) if not slashes else before == 0:
+        is_its_own = (before % 2 == 0) if not slashes else before == 0
+        if is_its_own and (slashes or after.match(text, end + 1) is not None):
             break
         end += len(needle)
     if text[start:end] == replacement:
         end = start
-    elif start == end and not slashes and text.startswith(quote, end + 1):
-        # A text in three quotes
-        close = text.find(quote * 3, end + 2)
-        return end + 2, len(text) if close < 0 else close, len(text) if close < 0 else close + 3
     return start, end, max(end + len(needle), start)
 
 
@@ -217,23 +253,51 @@ def _end_of_container(text: str, start: int) -> int:
     return len(text)
 
 
-def _bare_span(match: re.Match[str], text: str, start: int) -> tuple[int, int, int]:
+def _bare_span(match: re.Match[str], text: str, start: int, hiding: Hiding, *, is_member: bool) -> tuple[int, int, int]:
     key = match["key"]
-    if match["mark"] == ":" and key.casefold() in _HTTP_HEADERS:
-        value = _WHOLE_LINE.match(text, start)
-    elif _begins_line(text, match.start()):
-        value = _REST_OF_LINE.match(text, start)
+    if match["mark"] == ":" and not is_member and key.casefold() in _HTTP_HEADERS:
+        end = _end_of_header(match, text, start)
+        if start < end:
+            return start, start + len(text[start:end].rstrip()), end
+    if match["mark"] != ":" and not is_member:
+        code = _end_of_code(text, start, hiding)
+        if code:
+            return start, start, code
+    if is_member:
+        value = _MEMBER.match(text, start)
     else:
-        value = _BARE.match(text, start)
+        value = (_REST_OF_LINE if _begins_line(text, match.start()) else _BARE_VALUE).match(text, start)
     if value is None or _BLOCK_MARK.fullmatch(value[0]) is not None:
         return _block_span(match, text, start)
-    if _CODE.match(value[0]) is not None and match["mark"] != ":":
-        return start, start, start
     word = _BARE.match(text, start)
     if word is not None and word[0].rstrip(_CLOSERS).casefold() in _NO_SECRETS:
         return start, start, word.end()
     end = start + len(value[0].rstrip(_CLOSERS + " \t\\"))
     return start, end, value.end()
+
+
+def _end_of_header(match: re.Match[str], text: str, start: int) -> int:
+    """Give where a line of HTTP ends: with the line, or with the quotes in which it stands."""
+    line = _WHOLE_LINE.match(text, start)
+    end = start if line is None else line.end()
+    quote = text[max(match.start() - 1, 0) : match.start()]
+    if quote in ("'", '"'):
+        close = text.find(quote, start, end)
+        end = end if close < 0 else close
+    return end
+
+
+def _end_of_code(text: str, start: int, hiding: Hiding) -> int:
+    """Give where to go on behind what only code writes, or 0; a text in it that is no name may be the secret."""
+    bound = start + _LONGEST_CODE
+    code = _CODE.match(text, start, bound)
+    if code is None or (code.end() == bound and bound < len(text)):
+        return 0
+    literals = [literal[1] or literal[2] for literal in _LITERAL_IN_CODE.finditer(code[0])]
+    if not all(not literal or hiding.is_secret(literal) for literal in literals):
+        return 0
+    opened = re.search(r"[(\[]", code[0])
+    return code.end() if opened is None else start + opened.end()
 
 
 def _block_span(match: re.Match[str], text: str, start: int) -> tuple[int, int, int]:
