@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from security.masking import mask_body, mask_data, mask_members, mask_path, mask_text
+from security.masking import mask_body, mask_members, mask_text
+from security.queries import LONGEST_QUERY, parse_queries
 
 S = "hunter2Xq9"
 JSON = "application/json"
@@ -85,3 +84,65 @@ def test_the_first_word_of_an_authorization_stays_only_if_it_is_a_scheme() -> No
 )
 def test_code_and_placeholders_stay(text: str) -> None:
     assert mask_text(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<QueryDict: {{'password': ['{S}']}}>",
+        f"<Cred id=1 password: {S}>",
+        f"<stdin --password {S}>",
+        f"<Foo data={{'password': '{S}'}}>",
+        f'<Foo {{"password":"{S}"}}>',
+        f"<password: {S}>",
+        f'<!--[if IE]><input name="password" value="{S}"><![endif]-->',
+    ],
+)
+def test_what_only_begins_as_markup_does_is_masked_as_text_too(text: str) -> None:
+    assert S not in mask_text(text)
+    assert S not in mask_text(f"ValueError: {text}")
+    assert S not in mask_body(text, "text/html")
+
+
+def test_the_text_of_an_entity_is_hidden_in_a_document_without_a_tag() -> None:
+    assert mask_body(f'<!DOCTYPE a [<!ENTITY x "{S}">]>', "text/xml") == '<!DOCTYPE a [<!ENTITY x "[Filtered]">]>'
+
+
+@pytest.mark.parametrize("name", [f'{{"password":"{S}"}}', f"password={S}", f"a?token={S}"])
+def test_the_name_of_a_query_is_masked_beside_innocent_values(name: str) -> None:
+    assert S not in str(mask_members({name: "", "a": "b"}, "QUERIES"))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "name*=utf-8''p%61ssword",
+        'name = "password"',
+        'name="a"; name="password"',
+        'name="password"; name="a"',
+        'filename="x; name=a"; name="password"',
+        'name="pass\\word"',
+    ],
+)
+def test_each_name_that_a_parser_may_read_of_a_part_counts(parameters: str) -> None:
+    text = f"--b\r\nContent-Disposition: form-data; {parameters}\r\n\r\n{S}\r\n--b--\r\n"
+    assert mask_body(text, "multipart/form-data") == text.replace(S, "[Filtered]")
+
+
+def test_a_line_that_goes_on_behind_a_boundary_is_part_of_the_field() -> None:
+    head = '--b\r\nContent-Disposition: form-data; name="password"\r\n\r\n'
+    assert mask_body(f"{head}x\r\n--bcd {S}\r\n--b--", "multipart/form-data") == f"{head}[Filtered]\r\n--b--"
+
+
+def test_a_query_that_is_cut_leaves_no_half_of_a_secret() -> None:
+    for cut in range(20):
+        text = f"a={'b' * (LONGEST_QUERY - 5 - cut)}&x=4111-1111-1111-1111&y=1"
+        assert list(parse_queries(text).items())[1:] in ([("x", "…")], [])
+    assert parse_queries("b" * 20_000) == {}
+
+
+def test_of_a_cookie_only_what_is_an_attribute_by_its_grammar_stays() -> None:
+    for joined in (f"a=1; Path=/, b={S}", f"a=1; expires=Thu, 01 Jan 2030 00:00:00 GMT, b={S}", f"a=1; Secure={S}"):
+        assert S not in str(mask_members({"Set-Cookie": joined}, "HEADERS"))
+    kept = "; Expires=Thu, 01 Jan 2030 00:00:00 GMT; Max-Age=-1; Domain=.h.example; Path=/; SameSite=None; Secure"
+    assert mask_members({"Set-Cookie": f"a=1{kept}"}, "HEADERS") == {"Set-Cookie": f"a=[Filtered]{kept}"}
