@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from urllib.parse import urlencode
+
 import pytest
 
-from security.masking import mask_body, mask_members, mask_text
+from security.masking import mask_body, mask_data, mask_members, mask_path, mask_text
 from security.queries import LONGEST_QUERY, parse_queries
 
 S = "hunter2Xq9"
 JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.mark.parametrize(
@@ -146,3 +150,55 @@ def test_of_a_cookie_only_what_is_an_attribute_by_its_grammar_stays() -> None:
         assert S not in str(mask_members({"Set-Cookie": joined}, "HEADERS"))
     kept = "; Expires=Thu, 01 Jan 2030 00:00:00 GMT; Max-Age=-1; Domain=.h.example; Path=/; SameSite=None; Secure"
     assert mask_members({"Set-Cookie": f"a=1{kept}"}, "HEADERS") == {"Set-Cookie": f"a=[Filtered]{kept}"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("pass[pass1]", "account[pass]", "auth[pass]", "account.pass", "new_pass", "old_pass", "pw", "user_pw"),
+        *("passkey", "auth_key", "X-Auth-Key", "app_key", "consumer_key", "Ocp-Apim-Subscription-Key", "cc_number"),
+        *("cvn", "mfa", "code_verifier", "security_answer"),
+    ],
+)
+def test_more_names_of_secrets_are_known(name: str) -> None:
+    assert mask_members({name: S}, "QUERIES") == {name: "[Filtered]"}
+    assert mask_body(json.dumps({name: S}), JSON) == json.dumps({name: "[Filtered]"})
+    assert S not in mask_body(urlencode({name: S}), FORM)
+
+
+@pytest.mark.parametrize("name", ["self.session", "season_pass", "conference.session", "input_tokens", "output_tokens"])
+def test_names_of_other_things_are_not(name: str) -> None:
+    assert mask_data({name: "17"}) == {name: "17"}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"op": "replace", "path": "/password", "value": S},
+        {"op": "add", "path": "/user/password", "value": {"a": S}},
+        {"field": "password", "old": S, "new": S},
+        {"field": "password", "oldValue": S, "newValue": S},
+        {"Name": "password", "Value": S},
+    ],
+)
+def test_a_member_can_name_what_its_neighbour_holds(document: dict[str, str]) -> None:
+    assert S not in mask_body(json.dumps([document]), JSON)
+    assert S not in json.dumps(mask_data([document]))
+
+
+def test_a_field_can_name_what_another_one_holds() -> None:
+    assert mask_body(f"field=password&value={S}&a=1", FORM) == "field=password&value=[Filtered]&a=1"
+    assert mask_body("name=lamp&value=3", FORM) == "name=lamp&value=3"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/clanky/sk-velmi-dlhy-nazov-clanku/",
+        "/static/vendor-d41d8cd98f00b204e9800998ecf8427e.js",
+        "/media/photo1-d41d8cd98f00b204e9800998ecf8427e.jpg",
+    ],
+)
+def test_slugs_and_names_of_files_stay(path: str) -> None:
+    assert mask_path(path) == path
+    assert mask_text(f"see {path}") == f"see {path}"
