@@ -32,6 +32,10 @@ FORM = "application/x-www-form-urlencoded"
         f"password=x['{S}']",
         f"password=a'{S}",
         f"say password=a'{S}",
+        f"password='it''s {S}'",
+        f"DB_PASSWORD='a'\"{S}\"",
+        f"{{'password': ('aaaa'\n             '{S}')}}",
+        f"x password=[a]'{S}'",
     ],
 )
 def test_a_value_ends_only_where_what_is_behind_it_says_so(text: str) -> None:
@@ -84,6 +88,7 @@ def test_the_first_word_of_an_authorization_stays_only_if_it_is_a_scheme() -> No
         "    session = Session()",
         "SELECT * FROM t WHERE token = %s AND session_id = %(sid)s",
         "UPDATE t SET token = ?, pin = $1",
+        "if (token === undefined) { f(token) }",
     ],
 )
 def test_code_and_placeholders_stay(text: str) -> None:
