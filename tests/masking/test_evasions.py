@@ -51,6 +51,9 @@ def test_a_value_ends_only_where_what_is_behind_it_says_so(text: str) -> None:
         f"{{'next': '/?token=', 'user': 'bob', 'password': '{S}'}}",
         f"curl 'http://x/?token=' -d 'password={S}'",
         f'url="/?token=" password="{S}"',
+        f"{{'note': 'a token=', 'password': '{S}'}}",
+        f"{{'note': \"a token='+b\", 'password': '{S}'}}",
+        f"f(a='a token=', password='{S}')",
         f'{{"u":"a \\"token=","password":"{S}",}}x',
     ],
 )

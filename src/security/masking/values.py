@@ -14,7 +14,7 @@ from .hiding import Hiding
 OPENED: Final = re.compile(r"[bBuUrRfF]{0,2}(\\*+)([\"'])")
 BARE: Final = re.compile(r"[^\s\"'<>&]++")
 # A quote that opens an argument, or that stands in front of a letter, is no end.
-_QUOTES_IN_VALUE: Final = r"(?<=[(\[])(?:\"[^\"\r\n]*+\"?|'[^'\r\n]*+'?)|[\"'](?=\w)"
+_QUOTES_IN_VALUE: Final = r"(?<=[(\[])(?![\"'][,)\]])(?:\"[^\"\r\n]*+\"?|'[^'\r\n]*+'?)|[\"'](?=\w)"
 _BARE_VALUE: Final = re.compile(rf"(?:[^\s\"'<>&]++|{_QUOTES_IN_VALUE})++")
 _REST_OF_LINE: Final = re.compile(rf"(?:[^\r\n\"'<>&]++|{_QUOTES_IN_VALUE})++")
 _WHOLE_LINE: Final = re.compile(r"[^\r\n<>]++")
@@ -29,6 +29,10 @@ _AFTER_VALUE: Final = re.compile(r"(?!\w|[\"']\w)")
 _AFTER_MEMBER: Final = re.compile(
     r"(?:\s|\\++[nrt])*+(?:[,}\]:)]|[\"'](?!\w)|\\++[\"']|\Z)|[ \t]*+(?:\r?\n|\\++n)(?!\s*+[\"'+.])"
 )
+# {... , 'name': 'value'} and f(..., name='value')
+_BEFORE_NEXT: Final = re.compile(r"[,{]\s*+([\w.\-]++=)?+\Z")
+_LONGEST_BEFORE: Final = 40
+_NEXT_NAME: Final = re.compile(r"[\"'][\w.\- ]{1,60}+\\*+[\"']\s{0,8}+(?::|=>)")
 _AFTER_EMPTY_VALUE: Final = re.compile(r"\\*+[\"'](?:[\s,)\]}>;:]|\Z)")
 _BRACKETS: Final = re.compile(r"\"(?:[^\"\\]++|\\.)*+\"?|'(?:[^'\\]++|\\.)*+'?|[][{}]", re.DOTALL)
 # What closes the sentence or the call around a value, and is no part of it.
@@ -60,7 +64,7 @@ def value_span(match: re.Match[str], text: str, hiding: Hiding) -> tuple[int, in
         start = _COMMENTS.match(text, start).end()  # type: ignore[union-attr]
     if replacement and text.startswith(replacement, start):
         rest = start + len(replacement)
-        if rest >= len(text) or (text[rest] in " \t\r\n\"'\\<>&,;)]}." and not _goes_on(text, rest)):
+        if rest >= len(text) or text[rest] in " \t\r\n\"'\\<>&,;)]}.":
             return start, start, rest
     opened = OPENED.match(text, start)
     if opened is not None:
@@ -108,6 +112,10 @@ def quoted_span(
             # SQL writes a quote inside a text twice, and shells put texts together.
             end += 2
             continue
+        following = None if slashes else _start_of_next(text, start, end)
+        if following is not None:
+            # The quotes are out of step.
+            return start, following, following
         # An escaped quote is inside the value; more backslashes than its own belong to a deeper one.
         is_its_own = (before % 2 == 0) if not slashes else before == 0
         if is_its_own and (slashes or after.match(text, end + 1) is not None):
@@ -116,6 +124,16 @@ def quoted_span(
     if text[start:end] == replacement:
         end = start
     return start, end, max(end + len(needle), start)
+
+
+def _start_of_next(text: str, start: int, end: int) -> int | None:
+    """Give where another name with a value begins, if the quote at `end` opens the one or the other."""
+    before = _BEFORE_NEXT.search(text[max(end - _LONGEST_BEFORE, start) : end])
+    if before is None:
+        return None
+    if before[1]:
+        return end - len(before[1])
+    return end if _NEXT_NAME.match(text, end) is not None else None
 
 
 def _count_backslashes(text: str, end: int, start: int) -> int:
