@@ -147,7 +147,21 @@ class Members(StoredAs):
     max_length: int
 
     def clean(self, value: Mapping[str, str | list[str]]) -> dict[str, str | list[str]]:
-        return fit_mapping(mask_members(value, self.group), self.max_length)
+        room = 2 * self.max_length
+        seen: dict[str, str | list[str]] = {}
+        for name, held in value.items():
+            rest = room - len(name) - (len(held) if isinstance(held, str) else sum(map(len, held)) + len(held))
+            if rest < 0:
+                break
+            seen[name], room = held, rest
+        masked = mask_members(seen, self.group)
+        if len(seen) < len(value):
+            # What reaches over the window is masked as far as that, and its end is dropped.
+            cut = _beginning(name, held, room)
+            for shown, held in mask_members(cut, self.group).items():
+                masked[shown] = without_cut_end(held) if isinstance(held, str) else [*map(without_cut_end, held)]
+            return fit_mapping(masked, self.max_length, more=len(value) - len(seen) - len(cut))
+        return fit_mapping(masked, self.max_length)
 
     def when_masking_fails(self) -> Any:
         return {}
@@ -184,6 +198,21 @@ class Data(StoredAs):
 
     def when_masking_fails(self) -> Any:
         return {}
+
+
+def _beginning(name: str, value: str | list[str], room: int) -> dict[str, str | list[str]]:
+    room -= len(name)
+    if room <= 0:
+        return {}
+    if isinstance(value, str):
+        return {name: value[:room]}
+    kept = []
+    for item in value:
+        if room <= 0:
+            break
+        kept.append(item[:room])
+        room -= len(item) + 1
+    return {name: kept}
 
 
 class _Encoder(DjangoJSONEncoder):

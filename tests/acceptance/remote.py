@@ -59,6 +59,13 @@ class Handler(BaseHTTPRequestHandler):
     def answer_cookies(self, query: dict[str, str], body: bytes) -> None:
         self._answer(200, b"set", {"Set-Cookie": "session=abc; Path=/", "Content-Type": "text/html"})
 
+    def answer_two_cookies(self, query: dict[str, str], body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Set-Cookie", "a=first; Path=/")
+        self.send_header("Set-Cookie", "b=second; Expires=Thu, 01 Jan 2099 00:00:00 GMT; Path=/")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def answer_basic(self, query: dict[str, str], body: bytes) -> None:
         expected = "Basic " + base64.b64encode(b"user:pass").decode()
         code = 200 if self.headers.get("Authorization") == expected else 401

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from bench.masking import SHAPES, body_of
+from security.fields import Members
 from security.masking import mask_body, mask_members, mask_path, mask_text
 
 
@@ -30,3 +31,23 @@ def test_a_document_with_20_000_secret_names_ends() -> None:
     text = json.dumps({f"password_{number}x": number for number in range(20_000)})
     document = json.loads(mask_body(text, "application/json"))
     assert set(document.values()) == {"[Filtered]"}
+
+
+def test_no_more_of_headers_is_looked_at_than_can_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def look(members: dict[str, str], group: str) -> dict[str, str]:
+        seen.append(sum(len(name) + len(value) for name, value in members.items()))
+        return mask_members(members, group)  # type: ignore[arg-type,return-value]
+
+    monkeypatch.setattr("security.fields.mask_members", look)
+    headers = {"X-First": "a", "X-Long": f"{'b ' * 1_000_000}password=hunter2", "X-Last": "c"}
+    stored = Members("HEADERS", 16_000).clean(headers)
+    assert sum(seen) <= 32_000
+    assert (stored["X-First"], list(stored)[-1]) == ("a", "…")
+
+
+def test_a_header_that_is_cut_before_it_is_masked_leaves_no_half_of_a_secret() -> None:
+    for cut in range(1, 20):
+        value = f"password={'a' * (200 - len('X-Apassword= ') - cut)} 4111-1111-1111-1111 more"
+        assert "4111" not in str(Members("HEADERS", 100).clean({"X-A": value, "X-B": "4111"}))

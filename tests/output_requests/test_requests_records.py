@@ -365,3 +365,11 @@ def test_the_documented_line_can_be_turned_off(
     requests.get(f"{remote.address}/echo")
     assert lines(caplog) == []
     assert only(logs).kind is LoggerName.OUTPUT_REQUEST
+
+
+def test_cookies_are_recorded_one_by_one(remote: Remote, logs: CapturedLogs) -> None:
+    requests.get(f"{remote.address}/two_cookies")
+    assert only(logs).response_headers["Set-Cookie"] == [
+        "a=[Filtered]; Path=/",
+        "b=[Filtered]; Expires=Thu, 01 Jan 2099 00:00:00 GMT; Path=/",
+    ]

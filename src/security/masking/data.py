@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from .hiding import Hiding, settled
+from .keys import NAMED, NAMING
 from .numbers import is_card_number
 from .patterns import apply_patterns_to_masked
-
-_NAMING: Final = ("name", "key", "field", "param", "header")
-_NAMED: Final = frozenset(("value", "val", "content", "text"))
 
 
 def mask_data(value: Any, hiding: Hiding) -> Any:
@@ -39,11 +37,16 @@ def _mask_items(items: list[Any], hiding: Hiding) -> list[Any]:
 
 
 def _mask_members(members: dict[str, Any], hiding: Hiding) -> dict[str, Any]:
-    is_named_secret = any(isinstance(members.get(name), str) and hiding.is_secret(members[name]) for name in _NAMING)
+    is_named_secret = any(
+        isinstance(value, str)
+        and (name.casefold() in NAMING or (name == "path" and "op" in members))
+        and hiding.is_secret(value)
+        for name, value in members.items()
+    )
     masked = {}
     for name, value in members.items():
         shown = hiding.inner(name)
-        if hiding.is_secret(name) or hiding.is_secret(shown) or (is_named_secret and name.lower() in _NAMED):
+        if hiding.is_secret(name) or hiding.is_secret(shown) or (is_named_secret and name.casefold() in NAMED):
             masked[shown] = _hidden(name, value, hiding)
         else:
             masked[shown] = mask_data(value, hiding)

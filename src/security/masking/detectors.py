@@ -97,7 +97,7 @@ _CLOUD_KEY: Final = r"""(?x)(?<![A-Za-z0-9])(
     | AIza[\w-]{30,} | ya29\.[\w.-]{10,} | GOCSPX-[\w-]{20,}
     | gh[pousr]_[A-Za-z0-9]{20,} | github_pat_\w{20,} | glpat-[\w-]{16,}
     | xox[abeoprs]-[\w-]{10,} | xapp-[\w-]{10,}
-    | [sr]k_(?:live|test)_[A-Za-z0-9]{10,} | whsec_[A-Za-z0-9+/=]{16,} | sk-[\w-]{20,}
+    | [sr]k_(?:live|test)_[A-Za-z0-9]{10,} | whsec_[A-Za-z0-9+/=]{16,} | sk-(?=[a-z_-]{0,100}[A-Z0-9])[\w-]{20,}
     | npm_[A-Za-z0-9]{30,} | pypi-[\w-]{50,} | SG\.[\w-]{16,}\.[\w-]{16,} | dop_v1_[0-9a-f]{40,}
     | shp(?:at|ca|pa|ss)_[0-9a-f]{32} | hv[sb]\.[\w-]{20,} | AGE-SECRET-KEY-1[A-Z0-9]{50,} | key-[0-9a-f]{32}
 )"""
@@ -174,7 +174,7 @@ DETECTORS: Final = (
         "django_token",
         "the tokens of Django's links to reset a password",
         ("-",),
-        _first_groups(r"(?<![0-9a-zA-Z])([0-9a-z]{5,13}-[0-9a-f]{32})(?![0-9a-zA-Z])"),
+        _first_groups(r"(?<![0-9a-zA-Z])([0-9a-z]{5,13}-[0-9a-f]{32})(?![0-9a-zA-Z]|\.[a-z])"),
     ),
 )
 

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import quote_plus, unquote_plus
 
 from .hiding import Hiding
+from .keys import NAMED_FIELDS, NAMING
 
 _IS_FORM: Final = re.compile(r"[^\s=&]*+=[^\r\n]*+[\r\n]*\Z|[^\s=&]*+&[^\r\n]*+\Z")
 
@@ -20,17 +21,25 @@ def mask_form(text: str, hiding: Hiding) -> str | None:
 
 def mask_fields(text: str, hiding: Hiding, separator: str = "&") -> str:
     """Mask fields with a separator between them; what has nothing to hide stays byte for byte."""
-    return separator.join([_masked(field, hiding) for field in text.split(separator)])
+    fields = text.split(separator)
+    is_named = any(_names_secret(field, hiding) for field in fields) if "=" in text else False
+    return separator.join([_masked(field, hiding, is_named=is_named) for field in fields])
 
 
-def _masked(field: str, hiding: Hiding) -> str:
+def _names_secret(field: str, hiding: Hiding) -> bool:
+    """Tell whether a field names what another one holds: field=password&value=x."""
+    name, _, value = field.partition("=")
+    return name.lower() in NAMING and hiding.is_secret(unquote_plus(value))
+
+
+def _masked(field: str, hiding: Hiding, *, is_named: bool) -> str:
     name, equals, value = field.partition("=")
     if not equals:
         return _masked_text(name, hiding)
     key = unquote_plus(name)
     if not value or value == hiding.replacement:
         return field
-    if hiding.is_secret(key):
+    if hiding.is_secret(key) or (is_named and key.lower() in NAMED_FIELDS):
         return f"{name}={hiding.hide(f'key {key}', value)}"
     return f"{_masked_text(name, hiding)}={_masked_text(value, hiding)}"
 

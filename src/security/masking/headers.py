@@ -12,9 +12,18 @@ _URL_HEADERS: Final = frozenset(
     ("location", "referer", "content-location", "origin", "refresh", "destination", "x-original-url", "x-rewrite-url")
 )
 _HOST_HEADERS: Final = frozenset(("host", "x-forwarded-host", "x-host"))
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9\-]{1,31})[ \t]++(?=\S)")
-_COOKIE_ATTRIBUTES: Final = frozenset(
-    ("path", "domain", "expires", "max-age", "samesite", "secure", "httponly", "partitioned", "priority", "version")
+# Any other first word may be the secret itself.
+SCHEME: Final = re.compile(
+    r"(?i)(?:basic|bearer|digest|negotiate|ntlm|token|jwt|apikey|api-key|key|oauth|hawk|dpop|gnap|hoba|mutual|vapid"
+    r"|signature|privatetoken|sharedkey|sharedkeylite|scram-sha-1|scram-sha-256|aws|aws4-hmac-sha256)[ \t]++(?=\S)"
+)
+# An attribute of a cookie with its value; what does not look so can be another cookie.
+_COOKIE_ATTRIBUTE: Final = re.compile(
+    r"""(?ix)\s*(?:
+        path=/?[\w.\-/~%]* | domain=[\w.\-]* | max-age=-?[0-9]+ | version="?[0-9]"? | priority=(?:low|medium|high)
+      | samesite=(?:lax|strict|none) | (?:secure|httponly|partitioned)
+      | expires="?[a-z]{3,9},[ ][0-9]{1,2}[ -][a-z]{3}[ -][0-9]{2,4}[ ][0-9:]{8}[ ](?:GMT|UTC)"?
+    )\s*"""
 )
 
 
@@ -28,7 +37,7 @@ def hide_header(name: str, value: str, rule: str, hiding: Hiding) -> str:
         return value
     normal = normal_name(name)
     if normal.endswith("authorization"):
-        scheme = _SCHEME.match(value)
+        scheme = SCHEME.match(value)
         if scheme is not None:
             rest = value[scheme.end() :]
             return value if rest == hiding.replacement else scheme[0] + hiding.hide(rule, rest)
@@ -36,7 +45,10 @@ def hide_header(name: str, value: str, rule: str, hiding: Hiding) -> str:
         return ";".join(_hidden_cookie(part, rule, hiding) for part in value.split(";"))
     elif normal in ("set-cookie", "set-cookie2"):
         first, *attributes = value.split(";")
-        kept = [part if _is_cookie_attribute(part) else _hidden_cookie(part, rule, hiding) for part in attributes]
+        kept = [
+            part if _COOKIE_ATTRIBUTE.fullmatch(part) is not None else _hidden_cookie(part, rule, hiding)
+            for part in attributes
+        ]
         return ";".join((_hidden_cookie(first, rule, hiding), *kept))
     return hiding.hide(rule, value)
 
@@ -47,10 +59,6 @@ def mask_header(name: str, value: str, hiding: Hiding) -> str:
     if normal in _URL_HEADERS:
         return mask_url(value, hiding)
     return mask_host(value, hiding) if normal in _HOST_HEADERS else hiding.inner(value)
-
-
-def _is_cookie_attribute(part: str) -> bool:
-    return part.partition("=")[0].strip().lower() in _COOKIE_ATTRIBUTES
 
 
 def _hidden_cookie(part: str, rule: str, hiding: Hiding) -> str:

@@ -14,6 +14,7 @@ from typing import Final
 
 from . import detectors
 from .hiding import Hiding
+from .keys import NAMED, NAMING
 from .numbers import is_card_number
 
 _SPACE: Final = r"[ \t\n\r]*+"
@@ -39,10 +40,7 @@ _MOST_FOR_PARSER: Final = 65_536
 # A pattern is made of the secret names of a document; clients choose these.
 _MOST_NAMES_OF_PATTERN: Final = 8
 _LONGEST_NAME_OF_PATTERN: Final = 40
-# {"name": "password", "value": "..."}: a member that names what its neighbour holds.
-_NAMING: Final = frozenset(("name", "key", "field", "param", "parameter", "header", "id", "property", "variable"))
-_NAMED: Final = frozenset(("value", "val", "values", "content", "text", "data", "new_value", "newvalue"))
-_NAMED_MEMBER: Final = re.compile(rf'"(?:{"|".join(_NAMED)})"')
+_NAMED_MEMBER: Final = re.compile(rf'"(?:{"|".join(sorted(NAMED))})"')
 # A text without any of these gives no value to a name.
 _MAY_NAME: Final = re.compile(r"[=:<{%]|--| (?:is|was) ")
 
@@ -216,6 +214,8 @@ class _Document:
         found: dict[int, str] = {}
         objects: list[tuple[str, list[int]]] = []
         is_key_of_name = False
+        # JSON Patch (RFC 6902): {"op": "replace", "path": "/password", "value": "..."}
+        has_patches = '"op"' in self.lowered
         for match in re.finditer(rf"{_STRING.pattern}|[{{}}]", self.text, re.DOTALL):
             mark = match[0]
             if mark == "{":
@@ -229,8 +229,8 @@ class _Document:
                 raw = match[1]
                 if match[3] is not None:
                     member = raw.casefold()
-                    is_key_of_name = member in _NAMING
-                    if member in _NAMED:
+                    is_key_of_name = member in NAMING or (has_patches and member == "path")
+                    if member in NAMED:
                         objects[-1][1].append(match.end())
                     continue
                 if is_key_of_name and self.hiding.is_secret(_decoded(raw)):

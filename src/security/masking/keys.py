@@ -42,11 +42,13 @@ WORDS: Final = (
     *("ssn", "social security number", "mnemonic", "fa code", "mfa code", "sms code", "login code", "priv key"),
     *("client assertion", "saml response", "set cookie", "connect sid", "basic auth", "card code"),
     *("x amz signature", "x goog signature", "user pass", "db pass", "database pass", "smtp pass", "mail pass"),
-    *("admin pass", "root pass", "http pass", "proxy pass", "ftp pass", "login pass", "my pass"),
+    *("admin pass", "root pass", "http pass", "proxy pass", "ftp pass", "login pass", "my pass", "new pass"),
+    *("old pass", "pw", "passkey", "auth key", "app key", "consumer key", "subscription key", "cc number", "cvn"),
+    *("code verifier", "security answer"),
     *("heslo", "senha", "clave", "parola", "passord", "hasło", "haslo", "şifre", "parool", "zaporka", "lozinka"),
 )
 # Only as the whole name.
-WHOLE: Final = ("pass", "auth", "session", "cookie", "cookies", "sid", "sig", "signature", "hmac")
+WHOLE: Final = ("pass", "auth", "session", "cookie", "cookies", "sid", "sig", "signature", "hmac", "mfa")
 
 # A name that begins or ends so says something about a secret: "token_count", "authorization_status", "has_password".
 INNOCENT_BEGINNINGS: Final = (
@@ -64,7 +66,14 @@ INNOCENT_ENDINGS: Final = (
     *("accepted", "number of uses", "per", "rate", "cost", "price", "country", "currency"),
 )
 # Endpoints of OAuth and the like: no secret is in their address.
-INNOCENT_NAMES: Final = ("token uri", "token url", "authorization url", "authorization uri", "authorization server")
+ENDPOINTS: Final = ("token uri", "token url", "authorization url", "authorization uri", "authorization server")
+INNOCENT_NAMES: Final = (*ENDPOINTS, "input tokens", "output tokens")
+
+# {"name": "password", "value": "..."}: a member that names what its neighbour holds.
+NAMING: Final = frozenset(("name", "key", "field", "param", "parameter", "header", "id", "property", "variable"))
+_VALUES: Final = ("value", "val", "values", "new_value", "newvalue", "old_value", "oldvalue")
+NAMED_FIELDS: Final = frozenset(_VALUES)
+NAMED: Final = frozenset((*_VALUES, "content", "text", "data", "old", "new"))
 
 # Whatever name of the lists a text has, it has one of these: most texts are told to be harmless by them.
 STEMS: Final = (
@@ -123,7 +132,7 @@ class SensitiveKeys:
         """Tell whether what stands under a name is secret."""
         known = self._known.get(name)
         if known is None:
-            known = self._decide(words_of(name))
+            known = self._decide(words_of(name)) or self._ends_in_whole(name)
             # Clients invent names: what is remembered is bounded.
             if len(name) <= _LONGEST_REMEMBERED and len(self._known) < _MOST_REMEMBERED:
                 self._known[name] = known
@@ -150,6 +159,16 @@ class SensitiveKeys:
         if any(term in joined for term in _ANYWHERE):
             return True
         return any(_singular(word).endswith(ENDS_OF_WORDS) for word in words) or self._has_word(words)
+
+    def _ends_in_whole(self, name: str) -> bool:
+        """Tell whether the last part of a name is secret as a whole name is: "account[pass]", "account.pass"."""
+        if "".join(words_of(name)) in self._innocent:
+            return False
+        front, bracket, last = name[-_LONGEST_NAME:].rstrip("[]0123456789").rpartition("[")
+        if bracket and front:
+            return self._decide(words_of(last))
+        # Attributes in source code have dots too: self.session, request.auth.
+        return "." in name and words_of(name.rpartition(".")[2]) == ["pass"] and "pass" not in self._innocent
 
     def _has_word(self, words: list[str]) -> bool:
         for start in range(len(words)):

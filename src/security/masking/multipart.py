@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import unquote
 
 from .hiding import Hiding
 
 _PART: Final = re.compile(r"(?im)^content-disposition[ \t]*:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*")
-_NAME: Final = re.compile(r"(?i)[;\s]name\*?=(?:\"((?:[^\"\\]++|\\.)*+)\"?|([^;\s]++))")
+_NAME: Final = re.compile(r"(?i)[;\s]name\*?\s*+=\s*+(?:\"((?:[^\"\\]++|\\.)*+)\"?|([^;\s]++))")
 _BLANK_LINE: Final = re.compile(r"\r?\n[ \t]*\r?\n")
 # Where the boundary is not known; a key in PEM has such lines as well.
 _ANY_BOUNDARY: Final = re.compile(r"\r?\n--(?!---)(?=[^\r\n])")
@@ -27,7 +28,14 @@ def mask_multipart(text: str, hiding: Hiding) -> str | None:
     if header is None:
         return None
     first = _FIRST_BOUNDARY.match(text)
-    next_boundary = _ANY_BOUNDARY if first is None else re.compile(rf"\r?\n--{re.escape(first[1].strip())}")
+    next_boundary = (
+        _ANY_BOUNDARY
+        if first is None
+        else re.compile(
+            # What goes on behind it is a line of a field.
+            rf"\r?\n--{re.escape(first[1].strip())}(?=[ \t]*+(?:\r?\n|--|\r?\Z))"
+        )
+    )
     while header is not None:
         blank = _BLANK_LINE.search(text, header.end())
         if blank is None:
@@ -37,21 +45,23 @@ def mask_multipart(text: str, hiding: Hiding) -> str | None:
         end = len(text) if boundary is None else boundary.start()
         if start <= end:
             content = text[start:end]
-            kept += (text[position:start], _masked(_name_of(header[0]), content, hiding))
+            kept += (text[position:start], _masked(_names_of(header[0]), content, hiding))
             position = end
         header = _PART.search(text, max(end, header.end()))
     kept.append(text[position:])
     return "".join(kept)
 
 
-def _name_of(header: str) -> str:
-    match = _NAME.search(header)
-    return "" if match is None else (match[1] or match[2] or "")
+def _names_of(header: str) -> list[str]:
+    """Give each name that a parser may read, as they differ: the first, the last, in quotes, encoded."""
+    names = [(match[1] or match[2] or "").replace("\\", "") for match in _NAME.finditer(header)]
+    return [*names, *(unquote(name.rpartition("'")[2]) for name in names if "%" in name)]
 
 
-def _masked(name: str, content: str, hiding: Hiding) -> str:
+def _masked(names: list[str], content: str, hiding: Hiding) -> str:
     if content in ("", hiding.replacement):
         return content
-    if hiding.is_secret(name):
-        return hiding.hide(f"key {name}", content)
+    for name in names:
+        if hiding.is_secret(name):
+            return hiding.hide(f"key {name}", content)
     return hiding.inner(content)

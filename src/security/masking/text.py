@@ -12,32 +12,15 @@ from urllib.parse import unquote_plus
 
 from .hiding import Hiding
 from .urls import mask_urls_in_text
+from .values import BARE, OPENED, quoted_span, value_span
 
 # The look behind keeps a search from beginning in the middle of a word, and so the work linear.
 _PAIR: Final = re.compile(
     r"(?<![\w%.\-$@\[\]+])(?P<key>(?:[\w%.\-$@\[\]+]++|(?<!\\)\\++u[0-9a-fA-F]{4})++)"
     r"(?:(?P<close>\\*+[\"']\]?)\s{0,40}+|\)?[ \t]{0,8}+)"
-    r"(?P<mark>=>|:=|={1,2}|[:\uff1a\uff1d])(?(close)\s{0,40}+|[ \t]{0,8}+)"
-)
-_OPENED: Final = re.compile(r"[bBuUrRfF]{0,2}(\\*+)([\"'])")
-_BARE: Final = re.compile(r"[^\s\"'<>&]++")
-_REST_OF_LINE: Final = re.compile(r"[^\r\n\"'<>&]++")
-_WHOLE_LINE: Final = re.compile(r"[^\r\n\"'<>]++")
-_BRACKETS: Final = re.compile(r"\"(?:[^\"\\]++|\\.)*+\"?|'(?:[^'\\]++|\\.)*+'?|[][{}]", re.DOTALL)
-# What closes the sentence or the call around a value, and is no part of it.
-_CLOSERS: Final = ",;)]}."
-_NO_SECRETS: Final = frozenset(("none", "null", "true", "false", "undefined", "nil"))
-# Source code, as a traceback quotes it, has no secret where it calls something or reads an attribute.
-_CODE: Final = re.compile(
-    r"(?:[a-z_]++(?:\.[a-z_]++)*+[(\[][\w.\"'(),=\[\] ]*|(?:self|cls|settings|request|os)\.[\w.]+)[)\]]?,?$"
-)
-_SCHEME: Final = re.compile(
-    r"(?i)(?:bearer|basic|digest|token|negotiate|apikey|api-key|hawk|ntlm|aws4-hmac-sha256)[ \t]+"
+    r"(?P<mark>=>|:=|={1,3}|[:\uff1a\uff1d])(?(close)\s{0,40}+|[ \t]{0,8}+)"
 )
 _WORDS_BEFORE: Final = 40
-_BLOCK_MARK: Final = re.compile(r"[|>][+\-0-9]{0,2}[ \t]*")
-_DEEPEST_BLOCK: Final = 40
-_LINE_START: Final = re.compile(r"[ \t>*#$\-]*\Z")
 # Where a name of several words can end.
 _LAST_WORDS: Final = frozenset(("key", "number", "code", "no", "word", "id", "phrase", "token", "pass"))
 
@@ -63,7 +46,6 @@ _MAY_HAVE_SECRET: Final = re.compile(r"[=:<{%@]|--|[\w\-]{8}|[0-9][ +\-][0-9]")
 _SHORTEST_QUOTED: Final = 8
 _LETTERS_OF_ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t"}
 _WRITTEN_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
-_HTTP_HEADERS: Final = frozenset(("authorization", "proxy-authorization", "cookie", "set-cookie", "x-authorization"))
 
 
 def mask_pairs(text: str, hiding: Hiding) -> str:
@@ -124,7 +106,7 @@ def _mask_assignments(text: str, hiding: Hiding) -> str:
         after = match.end()
         key = match["key"]
         if _is_secret(match, text, hiding):
-            start, end, rest = _value_span(match, text, hiding)
+            start, end, rest = value_span(match, text, hiding)
             after = max(after, rest)
             if start < end:
                 kept += (text[position:start], hiding.hide(f"text {key}", text[start:end]))
@@ -153,108 +135,6 @@ def _is_secret(match: re.Match[str], text: str, hiding: Hiding) -> bool:
     return bool(before) and hiding.rules.keys.has_phrase(f"{before[-_WORDS_BEFORE:]} {key}")
 
 
-def _value_span(match: re.Match[str], text: str, hiding: Hiding) -> tuple[int, int, int]:
-    """Give where the secret begins and ends, and where to go on; nothing is hidden where it ends before it begins."""
-    start = match.end()
-    replacement = hiding.replacement
-    if match["mark"] == ":" and "authorization" in match["key"].casefold():
-        scheme = _SCHEME.match(text, start)
-        start = start if scheme is None else scheme.end()
-    if replacement and text.startswith(replacement, start):
-        rest = start + len(replacement)
-        if rest >= len(text) or text[rest] in " \t\r\n\"'\\<>&,;)]}.":
-            return start, start, rest
-    opened = _OPENED.match(text, start)
-    if opened is not None:
-        return _quoted_span(opened, text, replacement)
-    if text[start : start + 1] in ("{", "[") and match["mark"] != "==":
-        end = _end_of_container(text, start)
-        return start, end, end
-    return _bare_span(match, text, start)
-
-
-def _quoted_span(opened: re.Match[str], text: str, replacement: str) -> tuple[int, int, int]:
-    start = opened.end()
-    slashes, quote = opened.groups()
-    needle = slashes + quote
-    end = start
-    while True:
-        end = text.find(needle, end)
-        if end < 0:
-            # Its end was cut off.
-            return start, len(text), len(text)
-        before = _count_backslashes(text, end, start)
-        # An escaped quote is inside the value; more backslashes than its own belong to a deeper one.
-        if (before % 2 == 0) if not slashes else before == 0:
-            break
-        end += len(needle)
-    if text[start:end] == replacement:
-        end = start
-    elif start == end and not slashes and text.startswith(quote, end + 1):
-        # A text in three quotes
-        close = text.find(quote * 3, end + 2)
-        return end + 2, len(text) if close < 0 else close, len(text) if close < 0 else close + 3
-    return start, end, max(end + len(needle), start)
-
-
-def _count_backslashes(text: str, end: int, start: int) -> int:
-    count = 0
-    while end - count > start and text[end - count - 1] == "\\":
-        count += 1
-    return count
-
-
-def _end_of_container(text: str, start: int) -> int:
-    depth = 0
-    for match in _BRACKETS.finditer(text, start):
-        mark = match[0]
-        if mark in ("{", "["):
-            depth += 1
-        elif mark in ("}", "]"):
-            depth -= 1
-            if depth == 0:
-                return match.end()
-    return len(text)
-
-
-def _bare_span(match: re.Match[str], text: str, start: int) -> tuple[int, int, int]:
-    key = match["key"]
-    if match["mark"] == ":" and key.casefold() in _HTTP_HEADERS:
-        value = _WHOLE_LINE.match(text, start)
-    elif _begins_line(text, match.start()):
-        value = _REST_OF_LINE.match(text, start)
-    else:
-        value = _BARE.match(text, start)
-    if value is None or _BLOCK_MARK.fullmatch(value[0]) is not None:
-        return _block_span(match, text, start)
-    if _CODE.match(value[0]) is not None and match["mark"] != ":":
-        return start, start, start
-    word = _BARE.match(text, start)
-    if word is not None and word[0].rstrip(_CLOSERS).casefold() in _NO_SECRETS:
-        return start, start, word.end()
-    end = start + len(value[0].rstrip(_CLOSERS + " \t\\"))
-    return start, end, value.end()
-
-
-def _block_span(match: re.Match[str], text: str, start: int) -> tuple[int, int, int]:
-    """Give the lines behind a name that are further in than its own, as YAML writes a value."""
-    line = text[max(match.start() - _DEEPEST_BLOCK, 0) : match.start()].rpartition("\n")[2]
-    if match["mark"] != ":" or line.strip(" \t-"):
-        return start, start, start
-    further_in = rf"((?:\r?\n[ \t]{{{len(line) + 1},}}[^\r\n]*+)++)"
-    block = re.compile(rf"(?:[|>][+\-0-9]{{0,2}}[ \t]*+)?{further_in}").match(text, start)
-    if block is None:
-        return start, start, start
-    # The dash of the first item stays.
-    first = block.end() - len(block[1].lstrip("\r\n \t-"))
-    return first, block.end(), block.end()
-
-
-def _begins_line(text: str, start: int) -> bool:
-    line = text[max(start - 16, 0) : start].rpartition("\n")[2]
-    return (start <= 16 or "\n" in text[start - 16 : start]) and _LINE_START.match(line) is not None
-
-
 def _mask_couples(text: str, hiding: Hiding) -> str:
     kept: list[str] = []
     position = 0
@@ -273,11 +153,11 @@ def _mask_options(text: str, hiding: Hiding) -> str:
         start = match.end()
         if start < position or not hiding.is_secret(match[1]) or text.startswith(hiding.replacement or "\0", start):
             continue
-        opened = _OPENED.match(text, start)
+        opened = OPENED.match(text, start)
         if opened is not None:
-            start, end, _ = _quoted_span(opened, text, hiding.replacement)
+            start, end, _ = quoted_span(opened, text, hiding.replacement)
         else:
-            value = _BARE.match(text, start)
+            value = BARE.match(text, start)
             word = "" if value is None else value[0]
             # The bracket of a list that is closed here, unless it was opened here.
             end = start + len(word.rstrip("," if "[" in word else ",]"))

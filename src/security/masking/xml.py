@@ -16,7 +16,11 @@ from .hiding import Hiding
 # A quoted value has its own end; a tag whose end was cut off ends with the text.
 _TAG: Final = re.compile(r"<([^\W\d][^\s/>\"'<=]*+)((?:[^<>\"']++|\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z))*+)(>|\Z|(?=<))")
 _END_TAG: Final = re.compile(r"</([^\s>]*+)[^<>]*+(>|\Z|(?=<))")
-_ATTRIBUTE: Final = re.compile(r"([^\s=\"'<>/]++)(\s*+=\s*+)(?:\"([^\"]*+)\"?|'([^']*+)'?|([^\s\"'<>]++))")
+# The look behind keeps a search from beginning in the middle of a word, and so the work linear.
+_ATTRIBUTE: Final = re.compile(
+    r"(?<![^\s=\"'<>/])([^\s=\"'<>/]++)(\s*+=\s*+)(?:\"([^\"]*+)\"?|'([^']*+)'?|([^\s\"'<>]++))"
+)
+_MAY_HAVE_VALUES: Final = re.compile(r"[:{(\[,'\"]|--")
 _LITERAL: Final = re.compile(r"\"([^\"]*+)\"|'([^']*+)'")
 # Of HTML: they have no end tag.
 _EMPTY: Final = frozenset(
@@ -43,8 +47,8 @@ def looks_like_xml(text: str) -> bool:
 def mask_xml(text: str, hiding: Hiding) -> str | None:
     """Hide what secret elements and attributes hold, and what is secret in other text; None where there are no tags."""
     lowered = text.lower()
-    has_references = "&" in text
-    if not (has_references or hiding.rules.keys.may_be_in(lowered) or detectors.may_find(text, lowered)):
+    has_codes = "&" in text or "<!entity" in lowered
+    if not (has_codes or hiding.rules.keys.may_be_in(lowered) or detectors.may_find(text, lowered)):
         return text
     return _Document(text, hiding).masked()
 
@@ -121,6 +125,8 @@ class _Document:
         if end < 0:
             self.missing.add(closer)
             end = len(self.text)
+        else:
+            self.tags += 1
         if not self.hidden and is_text:
             content = self.text[begin:end]
             if self.name_of_next == "" and closer == "]]>":
@@ -133,6 +139,7 @@ class _Document:
     def take_declaration(self, start: int) -> int:
         """Pass over a document type; the texts of the entities that it declares are hidden, as they are never used."""
         text = self.text
+        self.tags += 1
         end = -1 if ">" in self.missing else text.find(">", start)
         if end < 0:
             self.missing.add(">")
@@ -213,9 +220,21 @@ class _Document:
                 if is_naming and self.hiding.is_secret(value) and len(value) < 200:
                     named = value
                     break
+        # <Cred: password=x> is a tag to look at, and has its values between the attributes.
+        after = tag.start(1) if tag[1].endswith(":") else tag.start(2)
         for attribute in attributes:
+            self.mask_between(after, attribute.start())
             self.mask_attribute(attribute, named)
+            after = attribute.end()
+        self.mask_between(after, tag.end(2))
         return f"element named {named}" if named else ""
+
+    def mask_between(self, start: int, end: int) -> None:
+        text = self.text[start:end]
+        if _MAY_HAVE_VALUES.search(text) is not None:
+            masked = self.hiding.inner(text)
+            if masked != text:
+                self.put(start, end, masked)
 
     def mask_attribute(self, attribute: re.Match[str], named: str) -> None:
         name = _local(attribute[1])

@@ -32,16 +32,17 @@ def fit_text(text: str, limit: int | None) -> str:
     return text if limit is None or len(text) <= limit else text[:limit]
 
 
-def fit_mapping(mapping: Mapping[str, str | list[str]], limit: int) -> dict[str, str | list[str]]:
+def fit_mapping(mapping: Mapping[str, str | list[str]], limit: int, *, more: int = 0) -> dict[str, str | list[str]]:
     """Keep the first members of a flat mapping whose names and values have at most `limit` characters together.
 
     A member that does not fit is cut; where members are left out, a member named with an ellipsis says how many.
+    `more` are left out already.
     """
     kept: dict[str, str | list[str]] = {}
     room = limit
     for name, value in mapping.items():
         if room <= 0:
-            kept[ELLIPSIS] = f"{len(mapping) - len(kept)} more"
+            more += len(mapping) - len(kept)
             break
         name = fit_text(name, room)
         room -= len(name)
@@ -50,6 +51,8 @@ def fit_mapping(mapping: Mapping[str, str | list[str]], limit: int) -> dict[str,
             room -= len(value)
         else:
             kept[name], room = _fit_list(value, room)
+    if more:
+        kept[ELLIPSIS] = f"{more} more"
     return kept
 
 

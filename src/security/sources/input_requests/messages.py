@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from security.body import Body, capture_bound, is_encoded
-from security.queries import LONGEST_QUERY, parse_queries
+from security.queries import beginning_of_query, parse_queries
 
 from .body_watch import Beginning
 
@@ -58,7 +58,7 @@ def _short_header_name(key: str) -> str | None:
 
 def queries_of(request: HttpRequest) -> Members:
     """Give the values of the query by name; the values of a name that is repeated are a list."""
-    raw = str(request.META.get("QUERY_STRING") or "")[:LONGEST_QUERY]
+    raw = beginning_of_query(str(request.META.get("QUERY_STRING") or ""))
     if not raw:
         return {}
     if not raw.isascii() and max(raw) <= "\xff":

@@ -24,7 +24,7 @@ from security.delivery import deliver
 from security.references import ObjectReference
 
 from .calls import Call, Calling, current_call
-from .exchange import OutputExchange
+from .exchange import Headers, OutputExchange
 from .requests_bodies import watch_response_body, watched_request_body
 
 _attempt: Final[ContextVar[_Attempt | None]] = ContextVar("security_requests_attempt", default=None)
@@ -115,7 +115,7 @@ class _RecordingAdapter:
         finally:
             _attempt.reset(token)
             attempt.restore()
-        attempt.exchange.answered(response.status_code, response.headers)
+        attempt.exchange.answered(response.status_code, _headers_of(response.headers, getattr(response, "raw", None)))
         watch_response_body(response, attempt.exchange)
         if getattr(response, "connection", None) is self._adapter:
             # Authentication sends its second request by way of it.
@@ -149,7 +149,7 @@ class _Attempt:
     def note_answer(self, response: Any) -> None:
         """Note the head of a response that the library does not hand on."""
         if response is not None:
-            self.exchange.answered(response.status, dict(response.headers))
+            self.exchange.answered(response.status, _headers_of(response.headers, response))
 
     def restore(self) -> None:
         """Give the request back as it was."""
@@ -215,6 +215,17 @@ def _unwatched(retry_class: type[Retry], values: dict[str, Any]) -> Retry:
     retries = retry_class.__new__(retry_class)
     vars(retries).update(values)
     return retries
+
+
+def _headers_of(headers: Any, raw: Any) -> Headers:
+    """Give the headers of a response, its cookies one by one: the library joins them with commas."""
+    values: dict[str, str | list[str]] = dict(headers)
+    get_list = getattr(getattr(raw, "headers", None), "getlist", None)
+    cookies = [] if get_list is None else get_list("Set-Cookie")
+    if cookies:
+        name = next((name for name in values if name.lower() == "set-cookie"), "Set-Cookie")
+        values[name] = list(cookies)
+    return values
 
 
 def _text(value: str | bytes) -> str:
