@@ -13,11 +13,14 @@ from security.sources.output_requests import httpx_api as _api  # noqa: F401
 import httpx as _httpx
 from httpx import *
 from security.sources.output_requests.httpx_api import *
+from security.sources.output_requests.submodules import hand_out_submodules, library_attribute
+
+hand_out_submodules("httpx", __name__)
 
 
 def __getattr__(name: str) -> Any:
     # What a star leaves out.
-    return getattr(_httpx, name)
+    return library_attribute(_httpx, name)
 
 
 def __dir__() -> list[str]:

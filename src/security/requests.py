@@ -13,11 +13,14 @@ from security.sources.output_requests import requests_api as _api  # noqa: F401
 import requests as _requests
 from requests import *
 from security.sources.output_requests.requests_api import *  # type: ignore[assignment]
+from security.sources.output_requests.submodules import hand_out_submodules, library_attribute
+
+hand_out_submodules("requests", __name__)
 
 
 def __getattr__(name: str) -> Any:
     # What a star leaves out: `__version__`, and submodules that are imported later.
-    return getattr(_requests, name)
+    return library_attribute(_requests, name)
 
 
 def __dir__() -> list[str]:

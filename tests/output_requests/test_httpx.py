@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -324,3 +325,9 @@ def test_a_generator_is_seen_while_it_is_sent(ask: Any, remote: Remote, logs: Ca
     ask("POST", f"{remote.address}/echo", content=content, headers={"Content-Type": "text/csv"})
     assert logs.output_request_started[0].request_body == ""
     assert only(logs).request_body == "one,two"
+
+
+def test_submodules_are_those_of_the_library() -> None:
+    assert importlib.import_module("security.httpx._exceptions") is importlib.import_module("httpx._exceptions")
+    with pytest.raises(ImportError):
+        importlib.import_module("security.httpx.no_such_module")

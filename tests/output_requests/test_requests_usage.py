@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import pickle
@@ -284,10 +285,25 @@ def test_the_results_are_those_of_requests(name: str, remote: Remote) -> None:
 
 def test_every_name_of_requests_is_there() -> None:
     missing = {name for name in dir(plain) if not hasattr(recording, name)}
-    assert missing == set()
+    # A path would make a package of it, with submodules that are loaded a second time.
+    assert missing == {"__path__"}
     own = {"get", "options", "head", "post", "put", "patch", "delete", "request", "session", "Session"}
     for name in set(dir(plain)) - own - {"__name__", "__file__", "__doc__", "__spec__", "__loader__", "__package__"}:
         if not name.startswith("__"):
             assert getattr(recording, name) is getattr(plain, name), name
     assert issubclass(recording.Session, plain.Session)
     assert recording.__version__ == plain.__version__
+
+
+def test_submodules_are_those_of_the_library() -> None:
+    # As an import statement does, wherever else the library was imported before.
+    for name in ("exceptions", "sessions", "adapters", "auth", "cookies", "models", "structures", "utils"):
+        assert importlib.import_module(f"security.requests.{name}") is importlib.import_module(f"requests.{name}")
+    found: dict[str, Any] = {}
+    exec("from security.requests.exceptions import ConnectionError", found)
+    assert found["ConnectionError"] is plain.exceptions.ConnectionError is plain.ConnectionError
+    assert recording.Session is not importlib.import_module("security.requests.sessions").Session
+    with pytest.raises(found["ConnectionError"]):
+        recording.get("http://127.0.0.1:1/")
+    with pytest.raises(ImportError):
+        importlib.import_module("security.requests.no_such_module")
