@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from django.test import override_settings
 from security import recording
 from security.backends.base import EntriesRefusedError, Writer
 from security.backends.testing import capture_security_logs
-from security.delivery import deliver, health, inline, lost_entries
+from security.delivery import adeliver, deliver, health, inline, lost_entries
 from security.records import Entry, InputRequestRecord
 
 
@@ -158,3 +160,20 @@ def test_backends_that_cannot_be_found_do_not_stop_the_site(
     monkeypatch.setattr(inline, "writers", broken)
     deliver(recording.begin(InputRequestRecord()))
     assert "could not be found" in caplog.text
+
+
+@pytest.mark.parametrize("is_raised", [False, True])
+def test_what_goes_wrong_on_the_way_to_a_writer_is_not_the_sites(
+    is_raised: bool, writer: Scripted, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*args: object) -> None:
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    monkeypatch.setattr(Scripted, "blocks", True)
+    monkeypatch.setattr("security.delivery.inline.run_blocking", fail)
+    monkeypatch.setattr("security.delivery.inline.arun_blocking", fail)
+    with override_settings(SECURITY_RAISE_WRITER_EXCEPTIONS=is_raised):
+        for work in (lambda: deliver(an_entry()), lambda: asyncio.run(adeliver(an_entry()))):
+            with pytest.raises(RuntimeError) if is_raised else nullcontext():
+                work()
+    assert ("could not be written" in caplog.text) is not is_raised

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 from security.backends.base import TransactionalWriter, Writer
 from security.backends.registry import writers
+from security.config import settings
 from security.context import Scope, is_bound
 from security.delivery import waiting
 from security.delivery.leftovers import leave_behind
-from security.delivery.threads import arun_blocking, is_in_event_loop, run_apart, run_blocking
+from security.delivery.threads import arun_blocking, is_in_event_loop, is_own_thread, run_apart, run_blocking
 from security.delivery.writing import Batch, write_all, write_all_apart
 from security.records import Entry
 
@@ -27,25 +29,27 @@ def deliver(entries: Sequence[Entry]) -> None:
     """
     if not entries:
         return
-    blocking = _write_instantly(entries)
-    if not blocking:
-        return
-    if is_in_event_loop():
-        new = [Batch(name, writer, entries) for name, writer in blocking]
-        _write_from_event_loop(_joined([*waiting.ended_with(entries), *new]))
-        return
-    due = _due(blocking, entries)
-    if due:
-        run_blocking(write_all, due)
+    with _fenced():
+        blocking = _write_instantly(entries)
+        if not blocking:
+            return
+        if is_in_event_loop():
+            new = [Batch(name, writer, entries) for name, writer in blocking]
+            _write_from_event_loop(_joined([*waiting.ended_with(entries), *new]))
+            return
+        due = _due(blocking, entries)
+        if due:
+            run_blocking(write_all, due)
 
 
 async def adeliver(entries: Sequence[Entry]) -> None:
     """Do as `deliver`, without blocking the event loop."""
     if not entries:
         return
-    blocking = _write_instantly(entries)
-    if blocking:
-        await arun_blocking(_write_due, blocking, entries)
+    with _fenced():
+        blocking = _write_instantly(entries)
+        if blocking:
+            await arun_blocking(_write_due, blocking, entries)
 
 
 def deliver_later(make: Callable[[], Sequence[Entry]]) -> None:
@@ -61,20 +65,33 @@ def deliver_later(make: Callable[[], Sequence[Entry]]) -> None:
 
 def flush(scope: Scope) -> None:
     """Write what waited for the end of a scope."""
-    batches = waiting.close(scope)
-    if is_in_event_loop():
-        _write_from_event_loop(batches)
-    else:
-        due = _ripe(batches)
-        if due:
-            run_blocking(write_all, due)
+    with _fenced():
+        batches = waiting.close(scope)
+        if is_in_event_loop():
+            _write_from_event_loop(batches)
+        else:
+            due = _ripe(batches)
+            if due:
+                run_blocking(write_all, due)
 
 
 async def aflush(scope: Scope) -> None:
     """Do as `flush`, without blocking the event loop."""
-    batches = waiting.close(scope)
-    if batches:
-        await arun_blocking(_write_ripe, batches)
+    with _fenced():
+        batches = waiting.close(scope)
+        if batches:
+            await arun_blocking(_write_ripe, batches)
+
+
+@contextmanager
+def _fenced() -> Iterator[None]:
+    """Keep what goes wrong on the way to the backends from the site, unless it asks for it."""
+    try:
+        yield
+    except Exception:
+        if settings.RAISE_WRITER_EXCEPTIONS:
+            raise
+        logger.exception("Log entries could not be written; the site goes on without them.")
 
 
 def _write_instantly(entries: Sequence[Entry]) -> list[tuple[str, Writer]]:
@@ -110,7 +127,7 @@ def _ripe(batches: Iterable[Batch]) -> list[Batch]:
             due.append(batch)
         elif writer.shares_fate(batch.entries):
             waiting.hold(batch)
-        elif is_bound() and not writer.is_connected():
+        elif is_bound() and not is_own_thread() and not writer.is_connected():
             # Nobody would close the connection of a thread that the site started.
             waiting.hold_or_write_apart(batch)
         else:

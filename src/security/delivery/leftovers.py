@@ -28,8 +28,11 @@ def start() -> None:
     if _thread is None:
         with _lock:
             if _thread is None:
-                _thread = Thread(target=_work, name="security-leftovers", daemon=True)
-                _thread.start()
+                thread = Thread(target=_work, name="security-leftovers", daemon=True)
+                # Python starts none when it ends: what is left behind then is done by `_finish`, or never.
+                with suppress(RuntimeError):
+                    thread.start()
+                    _thread = thread
 
 
 def leave_behind(work: Callable[[], None]) -> None:
@@ -45,9 +48,11 @@ def _work() -> None:
 
 
 def _finish() -> None:
+    _queue.put(None)
     if _thread is not None:
-        _queue.put(None)
         _thread.join(_PATIENCE)
+    else:
+        _work()
 
 
 def _start_anew() -> None:

@@ -43,10 +43,14 @@ class _Threads:
         self.free = BoundedSemaphore(self._count)
 
     def submit(self, work: Callable[[], R]) -> Future[R]:
-        with self._starting:
-            if self._executor is None:
-                self._executor = ThreadPoolExecutor(self._count, self._name, initializer=_mark_thread)
-            return self._executor.submit(work)
+        try:
+            with self._starting:
+                if self._executor is None:
+                    self._executor = ThreadPoolExecutor(self._count, self._name, initializer=_mark_thread)
+                return self._executor.submit(work)
+        except RuntimeError:
+            # Python takes no more work for threads when it ends, and starts none when too many are there.
+            return _done_here(work)
 
     def end(self) -> None:
         """End the threads and close their connections, once their work is done."""
@@ -94,6 +98,9 @@ async def arun_reading(seconds: float, work: Callable[P, R], *args: P.args, **kw
 
 def run_apart(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run `work` in a thread of our own in any case, and give its result."""
+    if is_own_thread():
+        # All of them may be here, each waiting for another one.
+        return work(*args, **kwargs)
     return _writers.submit(_bound(work, *args, **kwargs)).result()
 
 
@@ -102,10 +109,24 @@ def is_in_event_loop() -> bool:
     return asyncio._get_running_loop() is not None  # noqa: SLF001 documented, and cheaper than an exception
 
 
+def is_own_thread() -> bool:
+    """Tell whether this is one of the log's threads, which keep their connections."""
+    return hasattr(_here, "is_ours")
+
+
 def end_threads() -> None:
     """End the log's threads and close their connections, once their work is done; the next work starts new ones."""
     _writers.end()
     _readers.end()
+
+
+def _done_here(work: Callable[[], R]) -> Future[R]:
+    future: Future[R] = Future()
+    try:
+        future.set_result(work())
+    except BaseException as error:  # as a thread would hand it on
+        future.set_exception(error)
+    return future
 
 
 def _bound(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Callable[[], R]:
@@ -123,7 +144,7 @@ def _bound(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Callable[
 
 def _is_under_asgi_server() -> bool:
     # What runs in one of our threads already must not wait for another one.
-    return SyncToAsync.thread_sensitive_context.get(None) is not None and not hasattr(_here, "is_ours")
+    return SyncToAsync.thread_sensitive_context.get(None) is not None and not is_own_thread()
 
 
 def _mark_thread() -> None:
