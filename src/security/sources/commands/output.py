@@ -49,8 +49,10 @@ class OutputCapture:
 
     def open(self, streams: Iterable[Any]) -> None:
         self._token = _open.set((*_open.get(), self))
-        found = (_watch(stream, self) for stream in _distinct(streams))
-        self._streams = [watched for watched in found if watched is not None]
+        for stream in _distinct(streams):
+            watched = _watch(stream, self)
+            if watched is not None:
+                self._streams.append(watched)
 
     def close(self) -> None:
         for watched in self._streams:
@@ -99,22 +101,27 @@ class _WatchedStream:
                     capture.take(text)
             return written
 
-        try:
-            self.stream.write = write_and_tell
-        except (AttributeError, TypeError):
-            # A stream whose attributes cannot be set is not watched.
-            return False
         self._hook = write_and_tell
-        return True
+        try:
+            # In the stream itself: what takes the place of a stream hands on to that what is set, and then the hook
+            # would call itself.
+            vars(self.stream)["write"] = write_and_tell
+            if self.stream.write is write_and_tell:
+                return True
+        except Exception:  # noqa: S110 a stream that does not let itself be watched is not
+            pass
+        with suppress(Exception):
+            self.detach()
+        return False
 
     def detach(self) -> None:
         # Whoever put a method of his own over ours keeps it; with no capture left, ours only passes on.
         if vars(self.stream).get("write") is not self._hook:
             return
         if self._had_own:
-            self.stream.write = self._write
+            vars(self.stream)["write"] = self._write
         else:
-            del self.stream.write
+            del vars(self.stream)["write"]
 
 
 _watched: dict[int, _WatchedStream] = {}

@@ -40,16 +40,16 @@ class RecordedRun:
         # What storing the beginning prints is none of the command's output, so the capture opens after it.
         _guarded(lambda: deliver(begin(self.record)))
         self._scope.__enter__()
-        self._capture.open(self._streams)
+        _guarded(lambda: self._capture.open(self._streams))
         if self._terminations is not None:
-            self._terminations.open()
+            _guarded(self._terminations.open)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._terminations is not None:
-            self._terminations.close()
-        self._capture.close()
+            _guarded(self._terminations.close)
+        _guarded(self._capture.close)
         self._scope.__exit__(None, None, None)
         # A child that the command forked may run to the end of this block, too; the record is its parent's.
         if os.getpid() == self._owner:
