@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.core.management import CommandError
 from django.test import override_settings
+from django.utils.functional import SimpleLazyObject
 
 from security import context
 from security.backends.sql.models import CommandLog
@@ -184,3 +185,91 @@ def test_a_command_can_relate_objects_to_its_record() -> None:
         call_command("talk", "print")
     assert logs.command[0].related_objects == ()
     assert group.pk
+
+
+class Wordless:
+    """An argument that has no text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+    __repr__ = __str__
+
+
+class WordlessText(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def test_an_argument_without_a_text_is_named_by_its_type() -> None:
+    call_command(Command(), settings=[Wordless(), 1], verbosity=WordlessText("1"))
+    assert CommandLog.objects.get().state is CommandState.SUCCEEDED
+    name = f"{__name__}.Wordless"
+    assert CommandLog.objects.get().input == f"'--settings=[<{name}>, 1]' '--verbosity=<{name}Text>'"
+
+
+def test_an_argument_is_not_asked_for_what_it_holds(django_assert_num_queries: Any) -> None:
+    groups, lazy = Group.objects.all(), SimpleLazyObject(lambda: pytest.fail("It was made."))
+    generator = (number for number in range(2))
+    with django_assert_num_queries(6):  # those of the two entries
+        call_command("talk", secret=groups, verbosity=lazy, settings=generator)
+    assert list(generator) == [0, 1]
+    assert "QuerySet" in CommandLog.objects.get().input
+
+
+class Sealed(io.StringIO):
+    def __setattr__(self, name: str, value: object) -> None:
+        raise ValueError(name)
+
+
+class StandIn:
+    """Hands all on to a stream, as `tqdm.contrib.DummyTqdmFile` does, but for its own `write`."""
+
+    def __init__(self, stream: Any) -> None:
+        object.__setattr__(self, "_stream", stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self._stream, name, value)
+
+    def write(self, text: str) -> Any:
+        return self._stream.write(text)
+
+
+class StandInWithoutAttributes(StandIn):
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]
+        return vars(object.__getattribute__(self, "_stream"))
+
+
+class Unwatchable(io.StringIO):
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__dict__":
+            raise RuntimeError(name)
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("kind", [Sealed, Unwatchable])
+def test_a_stream_that_is_not_to_be_changed_is_written_to(kind: type[io.StringIO]) -> None:
+    stream = kind()
+    call_command("talk", "write", stdout=stream)
+    assert stream.getvalue() == "written\n"
+    assert CommandLog.objects.get().state is CommandState.SUCCEEDED
+
+
+@pytest.mark.parametrize("kind", [StandIn, StandInWithoutAttributes])
+def test_what_takes_the_place_of_a_stream_does_not_call_itself(
+    kind: type[StandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", kind(stream))
+    call_command("talk", "print", "write")
+    assert stream.getvalue() == "printed\nwritten\n"
+    assert vars(stream) == {}
+    expected = "printed\nwritten\ncomplained\n" if kind is StandIn else "complained\n"
+    assert CommandLog.objects.get().output == expected
+    assert output._watched == {}

@@ -28,6 +28,7 @@ from security.delivery import deliver
 from security.enums import Event
 from security.recording import begin, complete, make_entry
 from security.records import CeleryTaskInvocationRecord, CeleryTaskRunRecord
+from security.sources.arguments import input_of, named, positional
 from security.sources.commands import OutputCapture
 
 logger = logging.getLogger("security")
@@ -85,15 +86,13 @@ class _Running:
 
 
 def _fields_of(result: Any) -> dict[str, Any]:
-    words = [repr(arg)[:1000] for arg in result.args]
-    words += [f"{name}={value!r}"[:1000] for name, value in result.kwargs.items()]
     return {
         "celery_task_id": str(result.id),
         "name": result.task.module_path,
         "queue_name": result.task.queue_name,
-        "input": ", ".join(words),
-        "task_args": list(result.args),
-        "task_kwargs": dict(result.kwargs),
+        "input": input_of(result.args, result.kwargs),
+        "task_args": positional(result.args),
+        "task_kwargs": named(result.kwargs),
     }
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from security.records import CeleryTaskInvocationRecord
 from security.references import ObjectReference
+from security.sources.arguments import input_of, named, positional
 from security.truncation import ELLIPSIS
 
 HEADER: Final = "security"
@@ -77,8 +78,8 @@ def unpack(header: dict[str, Any], name: str, args: Any, kwargs: Any) -> CeleryT
             name=name,
             queue_name=header["queue"],
             input=input_of(args, kwargs),
-            task_args=list(args or ()),
-            task_kwargs=dict(kwargs or {}),
+            task_args=positional(args),
+            task_kwargs=named(kwargs),
             applied_at=_moment(header["applied"]),
             triggered_at=start,
             is_async=bool(header["async"]),
@@ -94,13 +95,6 @@ def unpack(header: dict[str, Any], name: str, args: Any, kwargs: Any) -> CeleryT
         )
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def input_of(args: Any, kwargs: Any) -> str:
-    """Write the arguments as one would in Python, each of them bounded."""
-    words = [repr(arg)[:1000] for arg in args or ()]
-    words += [f"{name}={value!r}"[:1000] for name, value in (kwargs or {}).items()]
-    return ", ".join(words)
 
 
 def moment_of(value: Any) -> datetime | None:

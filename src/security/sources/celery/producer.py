@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,22 +10,23 @@ from typing import Any, Final
 
 from celery import current_app
 from celery.signals import after_task_publish, before_task_publish
-from django.db.models import Model
 
 from security.config import settings
 from security.delivery import deliver
 from security.enums import CeleryTaskInvocationLogState, Event
 from security.recording import begin, complete, make_entry
 from security.records import CeleryTaskInvocationRecord, Entry
+from security.references import ObjectReference
+from security.sources.arguments import input_of, named, positional
 
-from .headers import HEADER, header_of, input_of, moment_of, pack
+from .headers import HEADER, header_of, moment_of, pack
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """What the code that queues a task says of it, beyond what Celery takes."""
 
-    related_objects: Sequence[Model] = ()
+    references: tuple[ObjectReference, ...] = ()
     slug: str | None = None
     stale_time_limit: float | None = None
     applied_at: datetime | None = None
@@ -69,15 +70,15 @@ def invoke(
         name=name,
         queue_name=queue_name,
         input=input_of(args, kwargs),
-        task_args=list(args or ()),
-        task_kwargs=dict(kwargs or {}),
+        task_args=positional(args),
+        task_kwargs=named(kwargs),
         slug=call.slug,
+        related_objects=call.references,
         is_async=is_async,
         is_on_commit=call.applied_at is not None,
         estimated_time_of_first_arrival=moment_of(eta),
         expires_at=moment_of(expires),
     )
-    record.add_related_objects(*call.related_objects)
     record.applied_at = call.applied_at or record.start
     record.stale_at = stale_at(record.estimated_time_of_first_arrival or record.start, limit)
     entries = begin(record)
@@ -88,6 +89,11 @@ def stale_at(due: datetime, limit: float | None) -> datetime:
     """Tell when a task that is due at a time counts as lost if no run of it has begun."""
     seconds = settings.CELERY_STALE_TASK_TIME_LIMIT_MINUTES * 60 if limit is None else limit
     return due + timedelta(seconds=seconds)
+
+
+def forget_publishing() -> None:
+    """Forget an invocation whose message was never sent; Celery says so to nobody."""
+    _publishing.set(None)
 
 
 def note_failed_publishing(error: Exception) -> None:

@@ -17,10 +17,11 @@ from security.delivery import deliver
 from security.enums import Event
 from security.recording import begin, complete, make_entry
 from security.records import CeleryTaskInvocationRecord, CeleryTaskRunRecord, Entry
+from security.sources.arguments import input_of, named, positional
 from security.sources.commands import OutputCapture
 from security.tracebacks import traceback_of
 
-from .headers import header_of, input_of, moment_of, unpack
+from .headers import header_of, moment_of, unpack
 from .lost_runs import close_lost_runs
 from .producer import stale_at
 
@@ -131,8 +132,8 @@ def _run_of(
         celery_task_id=task_id,
         name=task.name,
         input=input_of(args, kwargs),
-        task_args=list(args or ()),
-        task_kwargs=dict(kwargs or {}),
+        task_args=positional(args),
+        task_kwargs=named(kwargs),
         retries=task.request.retries or 0,
         queue_name=(task.request.delivery_info or {}).get("routing_key"),
     )

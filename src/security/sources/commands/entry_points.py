@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 
 from security.config import settings
+from security.sources.arguments import word_of
 
 from .run import RecordedRun
 
@@ -72,8 +73,10 @@ def _input_of_call(args: Sequence[Any], options: dict[str, Any]) -> str:
     """Write the arguments as one would on the command line."""
     words: list[str] = []
     for arg in args:
-        words += map(str, arg) if isinstance(arg, (list, tuple)) else [str(arg)]
+        words += [word_of(word, str) for word in (arg if isinstance(arg, (list, tuple)) else [arg])]
     words += [
-        f"--{name.replace('_', '-')}={value}" for name, value in options.items() if name not in ("stdout", "stderr")
+        f"--{name.replace('_', '-')}={word_of(value, str)}"
+        for name, value in options.items()
+        if name not in ("stdout", "stderr")
     ]
     return shlex.join(words)
