@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import importlib
 import ssl
@@ -18,8 +19,10 @@ from django.test import override_settings
 from security import httpx as recording
 from security.backends.testing import CapturedLogs, capture_security_logs
 from security.context import inside
+from security.delivery import adeliver
 from security.enums import RequestLogState
 from security.records import InputRequestRecord
+from security.sources.output_requests import httpx_clients
 from tests.acceptance.remote import Remote, remote_service
 from tests.acceptance.servers import wait_until
 
@@ -331,3 +334,61 @@ def test_submodules_are_those_of_the_library() -> None:
     assert importlib.import_module("security.httpx._exceptions") is importlib.import_module("httpx._exceptions")
     with pytest.raises(ImportError):
         importlib.import_module("security.httpx.no_such_module")
+
+
+class Stuck(plain.AsyncBaseTransport):
+    """Never answers."""
+
+    async def handle_async_request(self, request: plain.Request) -> plain.Response:
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+
+@pytest.mark.parametrize("delivery", [0, 1])
+def test_a_call_that_is_cancelled_is_completed(
+    delivery: int, logs: CapturedLogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliveries: list[Any] = []
+
+    async def slow(entries: Any) -> None:
+        deliveries.append(entries)
+        await adeliver(entries)
+        if len(deliveries) == delivery + 1:
+            await asyncio.sleep(3600)
+
+    async def cancel() -> None:
+        async with recording.AsyncClient(transport=Stuck()) as client:
+            call = asyncio.create_task(client.get("http://shop.example/"))
+            # In the delivery of the beginning, or in the transport and again in the delivery of the end.
+            for _ in range(delivery + 1):
+                while not deliveries:  # noqa: ASYNC110 nothing sets an event
+                    await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                call.cancel()
+                await asyncio.sleep(0)
+            with pytest.raises(asyncio.CancelledError):
+                await call
+
+    monkeypatch.setattr(httpx_clients, "adeliver", slow)
+    async_to_sync(cancel)()
+    assert only(logs).state is RequestLogState.ERROR
+
+
+@both
+@pytest.mark.parametrize("part", ["calls.OutputExchange", "httpx_clients.watched_request_stream"])
+def test_a_request_that_cannot_be_recorded_is_sent_as_it_is(
+    ask: Any, part: str, remote: Remote, logs: CapturedLogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"security.sources.output_requests.{part}", lambda *args, **kwargs: 1 // 0)
+    assert ask("POST", f"{remote.address}/echo", content=b"ab").json()["body"] == "ab"
+    assert logs.output_request == []
+
+
+def test_a_call_in_a_hook_by_the_same_client_is_a_call_of_its_own(remote: Remote, logs: CapturedLogs) -> None:
+    def ask(response: Any) -> None:
+        if "/echo" in str(response.url):
+            client.get(f"{remote.address}/lines", slug="inner")
+
+    with recording.Client(event_hooks={"response": [ask]}) as client:
+        client.get(f"{remote.address}/echo", slug="outer")
+    assert {entry.path: entry.slug for entry in logs.output_request} == {"/echo": "outer", "/lines": "inner"}

@@ -6,6 +6,7 @@ import gc
 import logging
 import re
 import ssl
+from array import array
 from collections.abc import Iterator
 from typing import Any
 
@@ -167,6 +168,20 @@ def test_a_call_in_a_hook_is_not_a_part_of_the_call(remote: Remote, logs: Captur
     assert {entry.path: entry.slug for entry in logs.output_request} == {"/echo": "outer", "/lines": None}
 
 
+def test_a_call_in_a_hook_by_the_same_session_is_a_call_of_its_own(remote: Remote, logs: CapturedLogs) -> None:
+    session = requests.Session()
+
+    def ask(response: Any, *args: Any, **kwargs: Any) -> None:
+        if "/echo" in response.url:
+            session.get(f"{remote.address}/lines", slug="inner")
+
+    session.get(f"{remote.address}/echo", slug="outer", hooks={"response": ask})
+    assert {entry.path: (entry.slug, entry.parent_log) for entry in logs.output_request} == {
+        "/echo": ("outer", None),
+        "/lines": ("inner", None),
+    }
+
+
 # Bodies
 
 
@@ -300,6 +315,13 @@ def test_a_body_that_cannot_be_sent_twice_is_recorded(remote: Remote, logs: Capt
     assert (only(logs).request_body, only(logs).response_code) == ("a,b", 307)
 
 
+@pytest.mark.parametrize("body", [array("B", b"a,b"), memoryview(b"a,b"), bytearray(b"a,b")])
+def test_a_body_that_is_a_buffer_is_sent_and_seen(body: Any, remote: Remote, logs: CapturedLogs) -> None:
+    headers = {"Content-Type": "text/csv"}
+    assert requests.post(f"{remote.address}/echo", data=body, headers=headers).json()["body"] == "a,b"
+    assert only(logs).request_body == "a,b"
+
+
 def test_a_related_object_that_is_not_saved_is_an_error_before_anything_is_sent(
     remote: Remote, logs: CapturedLogs
 ) -> None:
@@ -328,6 +350,29 @@ def test_a_fault_of_the_logger_is_not_the_sites(
     # The tracebacks in the log keep the response, which must not outlive the fault.
     caplog.clear()
     gc.collect()
+
+
+@pytest.mark.parametrize("part", ["calls.OutputExchange", "requests_session.watched_request_body"])
+def test_a_request_that_cannot_be_recorded_is_sent_as_it_is(
+    part: str, remote: Remote, logs: CapturedLogs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(f"security.sources.output_requests.{part}", fail)
+    assert requests.post(f"{remote.address}/echo", data=iter([b"a", b"b"])).json()["body"] == "ab"
+    assert logs.output_request == []
+    assert "it is sent" in caplog.text
+    with pytest.raises(plain.exceptions.InvalidURL):
+        requests.get("http://")
+
+
+def test_a_short_query_hides_no_letter_of_an_error(logs: CapturedLogs) -> None:
+    with pytest.raises(plain.ConnectionError):
+        requests.get("http://e:r@no-such-host.invalid/path?a")
+    message = str(only(logs).error_message)
+    assert "Traceback" in message
+    assert "/path?a" not in message
 
 
 def test_an_address_with_a_password_hides_it(remote: Remote, logs: CapturedLogs) -> None:

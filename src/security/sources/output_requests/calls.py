@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,6 +15,8 @@ from security.records import Entry, Record
 from security.references import ObjectReference
 
 from .exchange import OutputExchange
+
+logger = logging.getLogger("security")
 
 
 @dataclass(slots=True)
@@ -31,12 +34,16 @@ class Call:
         self.first = self.first or exchange.record
         return exchange
 
-    def failure(self, method: str, url: str, error: BaseException) -> list[Entry]:
+    def failure(self, method: object, url: object, error: BaseException) -> list[Entry]:
         """Record a call that failed before anything was sent: its address, for example, is none."""
         if self.first is not None:
             return []
-        exchange = self.new_exchange()
-        return [*exchange.send(method, url, {}), *exchange.fail(error)]
+        try:
+            exchange = self.new_exchange()
+            return [*exchange.send(_text(method), _text(url), {}), *exchange.fail(error)]
+        except Exception:  # the site is to see its own error
+            logger.exception("An output request that failed could not be recorded.")
+            return []
 
 
 _current: Final[ContextVar[Call | None]] = ContextVar("security_output_call", default=None)
@@ -59,14 +66,17 @@ class Calling:
         self.references = ObjectReference.to_all(related_objects)
 
     @contextmanager
-    def _calling(self, slug: str | None = None, related_objects: Iterable[Model] | None = None) -> Iterator[Call]:
-        """Let what is sent in this block be of one call, unless it is a part of one already.
+    def _calling(
+        self, slug: str | None = None, related_objects: Iterable[Model] | None = None, *, is_new: bool = False
+    ) -> Iterator[Call]:
+        """Let what is sent in this block be of one call, unless it is a part of one already and not `is_new`.
 
+        What the site asks for by a method of its own, in a hook or for an authentication, is a new call.
         Raises `ValueError` for a related object that is not saved.
         """
         references = ObjectReference.to_all(related_objects) or self.references
         call = current_call(self)
-        if call is not None:
+        if call is not None and not is_new:
             yield call
             return
         call = Call(self, slug if slug is not None else self.slug, references)
@@ -75,3 +85,7 @@ class Calling:
             yield call
         finally:
             _current.reset(token)
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

@@ -139,9 +139,11 @@ class OutputExchange:
     def _without_secrets(self, message: str) -> str:
         """Take out what the messages of client libraries quote of an address, and what masking does not know there."""
         user_info, _, _ = self._url.netloc.rpartition("@")
-        for secret in (self._url.query, user_info):
+        # With the character beside it, as a short one is a part of many words.
+        for before, secret, after in (("?", self._url.query, ""), ("", user_info, "@")):
             if secret:
-                message = message.replace(secret, settings.SENSITIVE_DATA_REPLACEMENT)
+                hidden = f"{before}{settings.SENSITIVE_DATA_REPLACEMENT}{after}"
+                message = message.replace(f"{before}{secret}{after}", hidden)
         return message
 
 

@@ -5,6 +5,7 @@ They observe at the transports, which is where a request leaves the library, and
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from typing import Any
@@ -22,6 +23,8 @@ from security.records import Entry
 from .calls import Call, Calling, current_call
 from .exchange import OutputExchange
 from .httpx_streams import watch_response_stream, watched_request_stream
+
+logger = logging.getLogger("security")
 
 _Objects = Iterable[Model] | None
 
@@ -69,11 +72,11 @@ class Client(Calling, _Verbs, httpx.Client):
         self, method: str, url: Any, *, slug: str | None = None, related_objects: _Objects = None, **kwargs: Any
     ) -> httpx.Response:
         """Send a request as httpx does; raises `ValueError` for a related object that is not saved."""
-        with self._calling(slug, related_objects) as call:
+        with self._calling(slug, related_objects, is_new=True) as call:
             try:
                 return super().request(method, url, **kwargs)
             except Exception as error:
-                deliver(call.failure(method, str(url), error))
+                deliver(call.failure(method, url, error))
                 raise
 
     def send(
@@ -87,7 +90,7 @@ class Client(Calling, _Verbs, httpx.Client):
         self, method: str, url: Any, *, slug: str | None = None, related_objects: _Objects = None, **kwargs: Any
     ) -> Iterator[httpx.Response]:
         with ExitStack() as stack:
-            with self._calling(slug, related_objects):
+            with self._calling(slug, related_objects, is_new=True):
                 response = stack.enter_context(super().stream(method, url, **kwargs))
             yield response
 
@@ -111,11 +114,11 @@ class AsyncClient(Calling, _Verbs, httpx.AsyncClient):
         self, method: str, url: Any, *, slug: str | None = None, related_objects: _Objects = None, **kwargs: Any
     ) -> httpx.Response:
         """Send a request as httpx does; raises `ValueError` for a related object that is not saved."""
-        with self._calling(slug, related_objects) as call:
+        with self._calling(slug, related_objects, is_new=True) as call:
             try:
                 return await super().request(method, url, **kwargs)
             except Exception as error:
-                await adeliver(call.failure(method, str(url), error))
+                await adeliver(call.failure(method, url, error))
                 raise
 
     async def send(
@@ -129,7 +132,7 @@ class AsyncClient(Calling, _Verbs, httpx.AsyncClient):
         self, method: str, url: Any, *, slug: str | None = None, related_objects: _Objects = None, **kwargs: Any
     ) -> AsyncIterator[httpx.Response]:
         async with AsyncExitStack() as stack:
-            with self._calling(slug, related_objects):
+            with self._calling(slug, related_objects, is_new=True):
                 response = await stack.enter_async_context(super().stream(method, url, **kwargs))
             yield response
 
@@ -145,11 +148,26 @@ class _Sending:
     def __init__(self, call: Call, request: httpx.Request) -> None:
         self._request = request
         self._stream = request.stream
+        self._call = call
         self._added: list[str] = []
-        self.exchange: OutputExchange = call.new_exchange()
+        self.exchange: OutputExchange | None = None
 
     def start(self) -> list[Entry]:
-        request, exchange = self._request, self.exchange
+        """Begin the record; where that fails, the request is sent as it was, and nothing is recorded of it."""
+        try:
+            self.exchange = exchange = self._call.new_exchange()
+            return self._prepare(exchange)
+        except Exception:
+            logger.exception("An output request could not be recorded; it is sent.")
+            self.restore()
+            self.exchange = None
+            return []
+
+    def fail(self, error: BaseException) -> list[Entry]:
+        return [] if self.exchange is None else self.exchange.fail(error)
+
+    def _prepare(self, exchange: OutputExchange) -> list[Entry]:
+        request = self._request
         request.stream = watched_request_stream(request, exchange.request_body)
         entries = exchange.send(request.method, str(request.url), request.headers)
         for name, value in exchange.trace_headers().items():
@@ -163,8 +181,11 @@ class _Sending:
         self._request.stream = self._stream
         for name in self._added:
             del self._request.headers[name]
+        self._added = []
 
     def answered(self, response: httpx.Response) -> list[Entry]:
+        if self.exchange is None:
+            return []
         headers: dict[str, str | list[str]] = dict(response.headers)
         cookies = response.headers.get_list("Set-Cookie")
         if cookies:
@@ -180,11 +201,11 @@ class _RecordingTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         sending = _Sending(self._call, request)
-        deliver(sending.start())
         try:
+            deliver(sending.start())
             response = self._transport.handle_request(request)
         except BaseException as error:
-            deliver(sending.exchange.fail(error))
+            deliver(sending.fail(error))
             raise
         finally:
             sending.restore()
@@ -199,11 +220,11 @@ class _RecordingAsyncTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         sending = _Sending(self._call, request)
-        await adeliver(sending.start())
         try:
+            await adeliver(sending.start())
             response = await self._transport.handle_async_request(request)
         except BaseException as error:
-            await adeliver(sending.exchange.fail(error))
+            await adeliver(sending.fail(error))
             raise
         finally:
             sending.restore()

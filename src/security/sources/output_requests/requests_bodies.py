@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache, partial
 from io import TextIOBase
 from typing import Any, Final, cast
@@ -60,14 +61,20 @@ def watched_request_body(body: Any, beginning: Beginning) -> Any:
     if isinstance(body, str):
         beginning.add(body[: len(body) if beginning.room is None else beginning.room].encode())
         return body
-    if isinstance(body, (bytes, bytearray, memoryview)):
-        beginning.add(memoryview(body).cast("B"))
-        return body
     if isinstance(body, TextIOBase):
         # The library asks for this very type, to encode what it reads.
         return body
     if callable(getattr(body, "read", None)):
         return WatchedFile(body, beginning)
+    try:
+        content = memoryview(body)
+    except TypeError:
+        pass
+    else:
+        # Sent as the bytes that it is; one whose items are no plain bytes and numbers is sent unseen.
+        with suppress(TypeError, ValueError):
+            beginning.add(content.cast("B"))
+        return body
     return WatchedChunks(body, beginning) if hasattr(body, "__iter__") else body
 
 

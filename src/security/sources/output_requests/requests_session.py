@@ -5,6 +5,7 @@ It observes at the adapters, which is where a request leaves the library, and wh
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from contextvars import ContextVar
 from functools import lru_cache
@@ -21,11 +22,14 @@ except ImportError as error:
     ) from error
 
 from security.delivery import deliver
+from security.records import Entry
 from security.references import ObjectReference
 
 from .calls import Call, Calling, current_call
 from .exchange import Headers, OutputExchange
 from .requests_bodies import watch_response_body, watched_request_body
+
+logger = logging.getLogger("security")
 
 _attempt: Final[ContextVar[_Attempt | None]] = ContextVar("security_requests_attempt", default=None)
 
@@ -71,11 +75,11 @@ class Session(Calling, requests.Session):
         **kwargs: Any,
     ) -> requests.Response:
         """Send a request as `requests` does; raises `ValueError` for a related object that is not saved."""
-        with self._calling(slug, related_objects) as call:
+        with self._calling(slug, related_objects, is_new=True) as call:
             try:
                 return super().request(method, url, *args, **kwargs)
             except Exception as error:
-                deliver(call.failure(_text(method), _text(url), error))
+                deliver(call.failure(method, url, error))
                 raise
 
     def send(
@@ -105,6 +109,8 @@ class _RecordingAdapter:
 
     def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         attempt = _Attempt(self._call, request)
+        if not attempt.begin():
+            return self._adapter.send(request, *args, **kwargs)
         _watch_retries(self._adapter)
         token = _attempt.set(attempt)
         try:
@@ -134,7 +140,7 @@ class _Attempt:
         self._request = request
         self._body = request.body
         self._added: dict[str, str] = {}
-        self.exchange = self._begin()
+        self.exchange: OutputExchange
 
     def retry(self, response: Any, error: BaseException | None) -> None:
         """Complete the record of a try that failed, and begin that of the next one."""
@@ -144,7 +150,7 @@ class _Attempt:
         elif error is not None:
             deliver(self.exchange.fail(error))
         self.restore()
-        self.exchange = self._begin()
+        self.begin()
 
     def note_answer(self, response: Any) -> None:
         """Note the head of a response that the library does not hand on."""
@@ -158,17 +164,29 @@ class _Attempt:
             self._request.headers.pop(name, None)
         self._added = {}
 
-    def _begin(self) -> OutputExchange:
+    def begin(self) -> bool:
+        """Begin the record of a try; where that fails, the request is sent as it was, and False is given."""
+        try:
+            entries = self._prepare()
+        except Exception:
+            logger.exception("An output request could not be recorded; it is sent.")
+            self.restore()
+            return False
+        deliver(entries)
+        return True
+
+    def _prepare(self) -> list[Entry]:
         request = self._request
         exchange = self._call.new_exchange()
         body = watched_request_body(request.body, exchange.request_body)
-        deliver(exchange.send(request.method or "", request.url or "", request.headers))
+        entries = exchange.send(request.method or "", request.url or "", request.headers)
         request.body = body
         for name, value in exchange.trace_headers().items():
             if name not in request.headers:
                 request.headers[name] = value
                 self._added[name] = value
-        return exchange
+        self.exchange = exchange
+        return entries
 
 
 def _watch_retries(adapter: Any) -> None:
@@ -226,7 +244,3 @@ def _headers_of(headers: Any, raw: Any) -> Headers:
         name = next((name for name in values if name.lower() == "set-cookie"), "Set-Cookie")
         values[name] = list(cookies)
     return values
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
