@@ -8,6 +8,8 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +30,8 @@ CTRL_C = "\x03"
 RUN = "import sys; from {module}.management import execute_from_command_line; execute_from_command_line(sys.argv)"
 # A process that asks for a password does so on the terminal that controls it.
 WITH_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+# A shell has the programs that it starts in the background ignore Ctrl-C, and they hand that on.
+WITH_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 PLAIN, LOGGED = RUN.format(module="django.core"), RUN.format(module="security")
 
 
@@ -59,21 +63,26 @@ def run(code: str, *argv: str, **variables: str) -> Ending:
     return Ending(process.returncode, process.stdout, process.stderr)
 
 
-def start(*argv: str) -> subprocess.Popen[str]:
-    """Start a command and wait for the first line that it prints."""
+@contextmanager
+def start(*argv: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a command and wait for the first line that it prints; it is killed if it is there at the end."""
     process = subprocess.Popen(
-        [sys.executable, "-c", LOGGED, *argv], env=environment(), stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", WITH_CTRL_C + LOGGED, *argv], env=environment(), stdout=subprocess.PIPE, text=True
     )
-    assert process.stdout is not None
-    assert process.stdout.readline()
-    return process
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=SECONDS)
 
 
 def converse(code: str, argv: list[str], answers: dict[str, str]) -> tuple[int, str]:
     """Run a command on a terminal, and answer what it asks there."""
     primary, secondary = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", WITH_TERMINAL + code, *argv],
+        [sys.executable, "-c", WITH_TERMINAL + WITH_CTRL_C + code, *argv],
         env=environment(),
         stdin=secondary,
         stdout=secondary,
@@ -160,10 +169,10 @@ def test_a_row_tells_of_a_command() -> None:
     ("number", "words"), [(signal.SIGTERM, "SIGTERM"), (signal.SIGHUP, "SIGHUP"), (signal.SIGINT, "KeyboardInterrupt")]
 )
 def test_a_command_that_is_ended_leaves_a_row_that_says_so(number: signal.Signals, words: str) -> None:
-    process = start("talk", "wait")
-    assert CommandLog.objects.get().state is CommandState.ACTIVE
-    process.send_signal(number)
-    process.communicate(timeout=SECONDS)
+    with start("talk", "wait") as process:
+        assert CommandLog.objects.get().state is CommandState.ACTIVE
+        process.send_signal(number)
+        process.communicate(timeout=SECONDS)
     # The parent sees what it would have seen.
     assert process.returncode == -number
     row = CommandLog.objects.get()
@@ -174,17 +183,16 @@ def test_a_command_that_is_ended_leaves_a_row_that_says_so(number: signal.Signal
 
 
 def test_a_signal_that_the_command_handles_is_its_own() -> None:
-    process = start("talk", "handle_term", "wait")
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=SECONDS)
+    with start("talk", "handle_term", "wait") as process:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=SECONDS)
     assert process.returncode == 0
     assert CommandLog.objects.get().state is CommandState.SUCCEEDED
 
 
 def test_a_command_that_is_killed_leaves_its_row_open() -> None:
-    process = start("talk", "wait")
-    process.kill()
-    process.communicate(timeout=SECONDS)
+    with start("talk", "wait"):
+        pass
     assert CommandLog.objects.get().state is CommandState.ACTIVE
 
 
