@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import Group
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client, override_settings
 from django.test.utils import CaptureQueriesContext
@@ -22,6 +22,7 @@ from django.urls import path
 
 from security import recording
 from security.backends.sql.models import CommandLog, InputRequestLog, OutputRequestLog
+from security.backends.sql.writer import SQLWriter
 from security.backends.testing import capture_security_logs
 from security.context import bind, inside
 from security.decorators import log_exempt, log_with_data
@@ -45,6 +46,10 @@ def call(name: str = "", *, slug: str | None = None) -> OutputRequestRecord:
     deliver(recording.begin(record))
     deliver(recording.complete(record, Event.FINISHED, state=RequestLogState.INFO))
     return record
+
+
+def fail(*args: Any) -> None:
+    raise OperationalError
 
 
 def paths() -> list[str]:
@@ -254,6 +259,23 @@ def test_a_write_outside_the_transaction_takes_along_what_waits() -> None:
             call("b")
         assert len(log_statements(queries)) == 2
         assert paths() == ["/a", "/b"]
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_an_outage_does_not_take_what_waits_with_it(is_over: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = lost_entries().get("sql", 0)
+    with log_with_data():
+        rolled_back(lambda: call("waits"))
+        monkeypatch.setattr(SQLWriter, "write", fail)
+        call("lost")
+        if not is_over:
+            monkeypatch.undo()
+            call("written")
+            assert paths() == ["/waits", "/written"]
+    monkeypatch.undo()
+    assert paths() == ([] if is_over else ["/waits", "/written"])
+    # The two entries of one call, and those of the other one if the outage lasts until there is nowhere to wait.
+    assert lost_entries()["sql"] - lost == (4 if is_over else 2)
 
 
 def test_a_child_that_began_before_the_transaction_is_completed_after_it() -> None:

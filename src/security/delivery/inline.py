@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 from security.backends.base import TransactionalWriter, Writer
@@ -142,9 +143,9 @@ def _joined(batches: Sequence[Batch]) -> list[Batch]:
     joined: dict[str, Batch] = {}
     for batch in batches:
         known = joined.get(batch.name)
-        joined[batch.name] = (
-            batch if known is None else Batch(batch.name, batch.writer, [*known.entries, *batch.entries])
-        )
+        if known is not None:
+            batch = replace(known, entries=[*known.entries, *batch.entries])
+        joined[batch.name] = batch
     return list(joined.values())
 
 

@@ -87,6 +87,16 @@ class Room:
     def take(self) -> list[Batch]:
         return self._content.take()
 
+    def take_back(self, batch: Batch) -> bool:
+        """Let what was taken wait on; False if nothing is let in any more."""
+        content = self._content
+        with content.lock:
+            # Closing sets the flag before it takes what waits.
+            if self.is_closed:
+                return False
+            content.add(Batch(batch.name, batch.writer, batch.waited))
+        return True
+
     def close(self) -> list[Batch]:
         """Take what waits; nothing is let in any more."""
         self.is_closed = True
@@ -131,10 +141,12 @@ def hold_or_write_apart(batch: Batch) -> None:
 
 
 def waiting_around() -> list[Batch]:
-    """Take what waits in the outermost open frame: a write that goes through takes it along."""
+    """Take what waits in the outermost open frame: a write that goes through takes it along, another one does not."""
     frame = outermost()
     room = None if frame is None else frame.waiting
-    return room.take() if isinstance(room, Room) else []
+    if not isinstance(room, Room):
+        return []
+    return [Batch(taken.name, taken.writer, (), taken.entries, room.take_back) for taken in room.take()]
 
 
 def ended_with(entries: Sequence[Entry]) -> Iterator[Batch]:

@@ -19,6 +19,10 @@ class Batch:
     name: str
     writer: Writer
     entries: Sequence[Entry]
+    waited: Sequence[Entry] = ()
+    """What waited already, and would wait on if it were not taken along."""
+    wait_on: Callable[[Batch], bool] | None = None
+    """Lets a batch wait on; False where it cannot any more."""
 
 
 def write_all(batches: Sequence[Batch]) -> None:
@@ -37,17 +41,24 @@ def write_all_apart(batches: Sequence[Batch]) -> None:
 def _write(batch: Batch, write: Callable[[Sequence[Entry]], None]) -> None:
     health = health_of(batch.name)
     if health.is_paused():
-        health.note_skipped(len(batch.entries))
+        health.note_skipped(_lost(batch))
         return
     began = perf_counter()
     try:
-        write(batch.entries)
+        write([*batch.waited, *batch.entries] if batch.waited else batch.entries)
     except Exception as error:  # a logger's fault is never the site's
         if isinstance(error, EntriesRefusedError):
             health.note_loss(len(error.causes), error.causes[0])
         else:
-            health.note_loss(len(batch.entries), error, seconds=perf_counter() - began)
+            health.note_loss(_lost(batch), error, seconds=perf_counter() - began)
         if settings.RAISE_WRITER_EXCEPTIONS:
             raise
     else:
         health.note_success()
+
+
+def _lost(batch: Batch) -> int:
+    """Count what is lost of a batch that is not written: what waited and can wait on is not."""
+    if batch.wait_on is not None and batch.wait_on(batch):
+        return len(batch.entries)
+    return len(batch.waited) + len(batch.entries)
