@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from threading import Thread
 from typing import Any
@@ -365,6 +367,38 @@ def test_a_scope_that_is_never_closed_loses_nothing() -> None:
         wait_until(lambda: paths() == ["/a"], "the write of what was left behind")
     finally:
         connection.close()
+
+
+def test_a_thread_of_a_pool_is_left_without_a_connection() -> None:
+    def work() -> Any:
+        try:
+            call("pool")
+            return connection.connection
+        finally:
+            connection.close()
+
+    async def pooled() -> Any:
+        return await asyncio.to_thread(work)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(work).result() is None
+    assert asyncio.run(pooled()) is None
+    assert paths() == ["/pool", "/pool"]
+
+
+def test_a_thread_with_a_connection_keeps_it() -> None:
+    def work() -> Any:
+        try:
+            connection.ensure_connection()
+            before = connection.connection
+            call("pool")
+            return connection.connection is before
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(work).result()
+    assert paths() == ["/pool"]
 
 
 @pytest.mark.parametrize("has_ended", [False, True])

@@ -7,15 +7,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from threading import current_thread, main_thread
 
 from security.backends.base import TransactionalWriter, Writer
 from security.backends.registry import writers
 from security.config import settings
-from security.context import Scope, is_bound
+from security.context import Scope, is_bound, outermost
 from security.delivery import waiting
 from security.delivery.leftovers import leave_behind
-from security.delivery.threads import arun_blocking, is_in_event_loop, is_own_thread, run_apart, run_blocking
+from security.delivery.threads import (
+    arun_blocking,
+    is_in_event_loop,
+    is_own_thread,
+    is_under_asgi_server,
+    run_apart,
+    run_blocking,
+)
 from security.delivery.writing import Batch, write_all, write_all_apart
+from security.enums import LoggerName
 from security.records import Entry
 
 logger = logging.getLogger("security")
@@ -39,7 +48,9 @@ def deliver(entries: Sequence[Entry]) -> None:
             _write_from_event_loop(_joined([*waiting.ended_with(entries), *new]))
             return
         due = _due(blocking, entries)
-        if due:
+        if due and _would_leave_connection(due):
+            write_all_apart(due)
+        elif due:
             run_blocking(write_all, due)
 
 
@@ -134,6 +145,20 @@ def _ripe(batches: Iterable[Batch]) -> list[Batch]:
         else:
             due.append(batch)
     return due
+
+
+def _would_leave_connection(batches: Sequence[Batch]) -> bool:
+    """Tell whether a write would open a connection in a thread of the site's that nobody closes it in.
+
+    Django closes those of a thread that serves a request, Celery those of a task, and those of the main thread are the
+    process's. What is left are the threads of a pool, which the site has sent a request from.
+    """
+    if current_thread() is main_thread() or is_under_asgi_server() or is_own_thread() or outermost() is not None:
+        return False
+    if any(entry.kind is not LoggerName.OUTPUT_REQUEST for batch in batches for entry in batch.entries):
+        return False
+    writers_of_databases = [batch.writer for batch in batches if isinstance(batch.writer, TransactionalWriter)]
+    return any(not writer.is_connected() for writer in writers_of_databases)
 
 
 def _joined(batches: Sequence[Batch]) -> list[Batch]:

@@ -70,14 +70,14 @@ _readers: Final = _Threads("security-read", _READERS)
 
 def run_blocking(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run `work` and give its result, from synchronous code."""
-    if not _is_under_asgi_server():
+    if not is_under_asgi_server():
         return work(*args, **kwargs)
     return _writers.submit(_bound(work, *args, **kwargs)).result()
 
 
 async def arun_blocking(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run `work` and give its result, from a coroutine; a cancelled caller does not stop it."""
-    if not _is_under_asgi_server():
+    if not is_under_asgi_server():
         return await asyncio.shield(sync_to_async(work, thread_sensitive=True)(*args, **kwargs))
     return await asyncio.shield(asyncio.wrap_future(_writers.submit(_bound(work, *args, **kwargs))))
 
@@ -87,7 +87,7 @@ async def arun_reading(seconds: float, work: Callable[P, R], *args: P.args, **kw
 
     Raises `TimeoutError` when the time has passed, and at once where as much as may be is waiting already.
     """
-    if not _is_under_asgi_server():
+    if not is_under_asgi_server():
         return await arun_blocking(work, *args, **kwargs)
     if not _readers.free.acquire(blocking=False):
         raise TimeoutError
@@ -107,6 +107,12 @@ def run_apart(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
 def is_in_event_loop() -> bool:
     """Tell whether this thread runs an event loop just now, where Django lets nobody use a database."""
     return asyncio._get_running_loop() is not None  # noqa: SLF001 documented, and cheaper than an exception
+
+
+def is_under_asgi_server() -> bool:
+    """Tell whether blocking work has to go to the log's threads here."""
+    # What runs in one of our threads already must not wait for another one.
+    return SyncToAsync.thread_sensitive_context.get(None) is not None and not is_own_thread()
 
 
 def is_own_thread() -> bool:
@@ -140,11 +146,6 @@ def _bound(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Callable[
             _close_broken_connections()
 
     return bound
-
-
-def _is_under_asgi_server() -> bool:
-    # What runs in one of our threads already must not wait for another one.
-    return SyncToAsync.thread_sensitive_context.get(None) is not None and not is_own_thread()
 
 
 def _mark_thread() -> None:
