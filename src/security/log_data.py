@@ -51,6 +51,8 @@ class LogWithData:
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Decorate a function, a generator function, or a coroutine function or asynchronous generator function."""
+        if isinstance(function, type):
+            raise TypeError(f"A class has no scope: decorate the methods of {function.__name__} that are to have one.")
         if isasyncgenfunction(function):
             wrapper: Any = self._around_async_generator(function)
         elif iscoroutinefunction(function):

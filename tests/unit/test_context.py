@@ -117,6 +117,15 @@ def test_the_decorator_works_bare() -> None:
     assert double(2) == 4
 
 
+@pytest.mark.parametrize("decorate", [log_with_data, log_with_data(slug="s")])
+def test_a_class_is_not_decorated(decorate: Any) -> None:
+    class Shop:
+        pass
+
+    with pytest.raises(TypeError, match="decorate the methods of Shop"):
+        decorate(Shop)
+
+
 def test_a_method_and_a_name_survive_the_decorator() -> None:
     class Shop:
         @log_with_data(slug="s")
