@@ -216,6 +216,14 @@ def test_a_retried_run_tells_when_it_will_be_repeated() -> None:
 
 
 @pytest.mark.usefixtures("prefork")
+def test_a_task_that_was_given_back_is_run_again() -> None:
+    tasks.gives_back.delay()
+    wait_until_settled(1)
+    assert invocations_of_test().get().state is Invocation.SUCCEEDED
+    assert [run.state for run in CeleryTaskRunLog.objects.order_by("id")] == [Run.RETRIED, Run.SUCCEEDED]
+
+
+@pytest.mark.usefixtures("prefork")
 def test_what_a_run_does_has_the_run_as_its_parent() -> None:
     tasks.command.delay()
     wait_until_settled(1)

@@ -97,6 +97,14 @@ def test_each_open_row_comes_to_rest_when_it_is_due(
     assert list(CeleryTaskInvocationLog.objects.values()) == before
 
 
+@pytest.mark.parametrize(("start", "expected"), [(None, "ACTIVE"), (PAST, "FAILED")])
+def test_a_task_that_was_given_back_has_its_time_to_be_delivered_again(start: Any, expected: str) -> None:
+    invoke(Invocation.ACTIVE, stale_at=None)
+    run(Run.RETRIED, **({} if start is None else {"start": start}))
+    settle()
+    assert states() == ([expected], ["RETRIED"])
+
+
 @pytest.mark.parametrize(
     ("running", "expected", "left_alone"),
     [

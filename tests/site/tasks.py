@@ -117,6 +117,12 @@ def rejects() -> None:
     raise Reject("not mine", requeue=False)
 
 
+@task(bind=True, name="gives_back", acks_late=True)
+def gives_back(self: Any) -> None:
+    if not self.request.delivery_info["redelivered"]:
+        raise Reject("not now", requeue=True)
+
+
 @task(bind=True, name="replaces")
 def replaces(self: Any) -> Any:
     return self.replace(add.s(1, 2))

@@ -115,6 +115,10 @@ class Settling:
                 return Invocation.SUCCEEDED, None
             if last.state == Run.FAILED:
                 return Invocation.FAILED, last.error_message
+            if invocation.stale_at is None:
+                # Given back to the broker, which did not deliver it again.
+                limit = timedelta(minutes=settings.CELERY_STALE_TASK_TIME_LIMIT_MINUTES)
+                is_stale = _aware(last.start) + limit < self.now
         elif invocation.expires_at is not None and _aware(invocation.expires_at) < self.now:
             return Invocation.EXPIRED, _EXPIRED
         return (Invocation.FAILED, _NOT_STARTED) if is_stale else None

@@ -95,7 +95,7 @@ class Attempt:
     def give_back(self, message: str) -> None:
         """The broker has the message again, and will deliver it another time."""
         self._leave()
-        self._end(Event.FAILED, None, message)
+        self._end(Event.RETRIED, None, message)
 
     def _end(self, event: Event, outcome: Event | None, message: str | None = None, why: str | None = None) -> None:
         entries = complete(self.run, event, error_message=message)
