@@ -6,10 +6,9 @@ Every text of every kind passes `make_entry`, which masks it: nothing else makes
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import IntEnum
-from functools import partial
 from time import perf_counter
 from types import MappingProxyType
 from typing import Any
@@ -96,22 +95,24 @@ def remask(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
     changes = {}
     with held_rules():
         for name, how in FIELDS[kind].items():
-            masked = _masked(partial(how.mask_stored, name, values), name, f"{kind}|{values['id']}", how)
+            try:
+                masked = how.mask_stored(name, values)
+            except Exception as error:  # what cannot be masked does not stay stored
+                masked = _hidden(error, name, f"{kind}|{values['id']}", how)
             if masked != values.get(name):
                 changes[name] = masked
     return changes
 
 
 def _clean(record: Record, name: str, how: StoredAs) -> object:
-    value = getattr(record, name)
-    return _masked(partial(how.clean, value), name, record.reference, how)
-
-
-def _masked(mask: Callable[[], object], name: str, reference: str, how: StoredAs) -> object:
     try:
-        return mask()
+        return how.clean(getattr(record, name))
     except Exception as error:  # whatever was sent, what cannot be masked is not stored
-        # The text of the error can quote the value: its type has to do.
-        cause = type(error).__name__
-        logger.error("The field %s of %s could not be masked (%s): it is hidden.", name, reference, cause)
-        return how.when_masking_fails()
+        return _hidden(error, name, record.reference, how)
+
+
+def _hidden(error: Exception, name: str, reference: str, how: StoredAs) -> object:
+    # The text of the error can quote the value: its type has to do.
+    cause = type(error).__name__
+    logger.error("The field %s of %s could not be masked (%s): it is hidden.", name, reference, cause)
+    return how.when_masking_fails()

@@ -26,14 +26,13 @@ def plain(target: str, method: str = "GET", body: bytes = b"", headers: str = ""
 
 FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
 JSON = "Content-Type: application/json\r\n"
-# What a client sends, by what it is an example of; a server, not a test client, makes a request of it.
+# What a client sends, by what it is an example of; a server, not a test client, makes a request of it. All of it is
+# read: a server that closes on unread bytes resets the connection, and the client may lose the answer.
 REQUESTS = {
     "a page": plain("/sync/?do=headers,META"),
     "a body": plain("/sync/?do=body", "POST", b'{"password": "secret"}', JSON),
     "a form": plain("/sync/?do=POST", "POST", b"a=1&password=secret", FORM),
-    "a body of 1 MB": plain("/sync/?do=read-7,read-7", "POST", b"x" * 1_000_000, JSON),
-    "a body too large for the site": plain("/sync/?do=body", "POST", b"x" * 3_000_000, JSON),
-    "a body that nobody reads": plain("/sync/", "POST", b"x" * 10_000, JSON),
+    "a body of 1 MB": plain("/sync/?do=read-7,read", "POST", b"x" * 1_000_000, JSON),
     "a chunked body": chunked("/sync/?do=body", b"[1,", b"2]", headers=JSON),
     "a chunked body that is read by parts": chunked("/sync/?do=read-7,read", b"one", b"two" * 100),
     "a chunked form": chunked("/sync/?do=POST", b"a=1&", b"b=2", headers=FORM),

@@ -14,7 +14,7 @@ from .content import mask_loose, mask_value
 from .data import mask_data as _mask_data
 from .hiding import Finding, Hiding, settled
 from .json import looks_like_json
-from .members import Group, Members
+from .members import Group, Members, may_have_more
 from .members import mask_members as _mask_members
 from .patterns import apply_patterns, apply_patterns_to_masked
 from .rules import current_rules, held_rules
@@ -52,7 +52,7 @@ def mask_members(members: Members, group: Group) -> dict[str, str | list[str]]:
 def mask_path(path: str) -> str:
     """Mask the path of an address."""
     hiding = _hiding()
-    if hiding is None or not path:
+    if hiding is None or not path or not may_have_more({"": path}, "HEADERS", hiding):
         return path
     return settled(path, lambda path: apply_patterns_to_masked(_mask_path(path, hiding), hiding))
 

@@ -17,7 +17,7 @@ Group = Literal["HEADERS", "QUERIES"]
 def mask_members(members: Members, group: Group, hiding: Hiding) -> dict[str, str | list[str]]:
     """Hide the values of the names that a pattern of `group` or the list of keys finds, and mask all others."""
     patterns = hiding.rules.headers if group == "HEADERS" else hiding.rules.queries
-    has_more = _may_have_more(members, group, hiding)
+    has_more = may_have_more(members, group, hiding)
     masked: dict[str, str | list[str]] = {}
     for name, value in members.items():
         rule = _rule_of(patterns, name, hiding)
@@ -53,7 +53,7 @@ def _masked_once(name: str, value: str, group: Group, hiding: Hiding) -> str:
     return apply_patterns_to_masked(masked, hiding)
 
 
-def _may_have_more(members: Members, group: Group, hiding: Hiding) -> bool:
+def may_have_more(members: Members, group: Group, hiding: Hiding) -> bool:
     """Tell quickly, for all members at once, whether there can be a secret under an innocent name."""
     values = [item for value in members.values() for item in ([value] if isinstance(value, str) else value)]
     text = "\n".join((*values, *members) if group == "QUERIES" else values)
