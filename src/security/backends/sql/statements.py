@@ -67,6 +67,12 @@ def upsert(connection: BaseDatabaseWrapper, model: type[models.Model], rows: int
 
 
 @made_once
+def insert(connection: BaseDatabaseWrapper, model: type[models.Model], rows: int) -> str:
+    """Give the statement that stores `rows` new entries; without a word on conflicts PostgreSQL logs a record less."""
+    return f"{timeout_prefix(connection)}{_insert(connection, model, rows)}"
+
+
+@made_once
 def update(connection: BaseDatabaseWrapper, model: type[models.Model], rows: int) -> str:
     """Give the statement that changes the row of an entry: the changing columns, its id, and again its version."""
     table, key, version = _quoted(connection, model._meta.db_table, "id", "version")

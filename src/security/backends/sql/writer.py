@@ -25,6 +25,7 @@ from .running import is_outage, run
 from .statements import (
     Statement,
     changing_columns,
+    insert,
     insert_new,
     stored_columns,
     update,
@@ -59,10 +60,12 @@ class SQLWriter(TransactionalWriter):
         begun = {entry.id for entry in entries if entry.version == 1}
         for model, latest in _by_model(entries):
             connection = connections[router.db_for_write(model)]
-            if len(latest) == 1 and latest[0].id not in begun:
-                refusals += _succeed(connection, model, latest[0])
-            else:
+            if len(latest) > 1:
                 refusals += _execute(connection, upsert, model, _rows(connection, model, latest))
+            elif latest[0].id in begun:
+                refusals += _begin(connection, model, latest[0])
+            else:
+                refusals += _succeed(connection, model, latest[0])
         relations = list(_relations(entries))
         if relations:
             connection = connections[router.db_for_write(RelatedObject)]
@@ -105,6 +108,18 @@ def _connection() -> BaseDatabaseWrapper:
 def _rows(connection: BaseDatabaseWrapper, model: type[Log], entries: Sequence[Entry]) -> _Rows:
     encode = _encoder(connection, _columns(model, stored_columns))
     return [encode(entry.values) for entry in entries]
+
+
+def _begin(connection: BaseDatabaseWrapper, model: type[Log], entry: Entry) -> list[Exception]:
+    """Store an entry whose record is new, unless it was stored before: then nothing is changed by it."""
+    rows = _rows(connection, model, [entry])
+    try:
+        run(connection, insert(connection, model, 1), rows[0])
+    except _FAULTS as error:
+        if is_outage(error):
+            raise
+        return _execute(connection, upsert, model, rows)
+    return []
 
 
 def _succeed(connection: BaseDatabaseWrapper, model: type[Log], entry: Entry) -> list[Exception]:
