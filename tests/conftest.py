@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import os
 
 import pytest
 from asgiref.sync import async_to_sync
+from hypothesis import settings
+
+# A change is judged by the same examples each time; who works on it meets new ones.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -21,7 +21,10 @@ FORM = "application/x-www-form-urlencoded"
 SECRET = st.from_regex(r"[a-z0-9]{4}zq[0-9]{6}[a-z!$*]{0,6}", fullmatch=True)
 NAME = st.sampled_from(NAMES)
 INNOCENT_NAME = st.from_regex(r"[xyw]{1,6}[0-9]?", fullmatch=True)
-TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=12)
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=12).filter(
+    # The beginning of a JWT is hidden wherever it stands.
+    lambda text: "eyJ" not in text
+)
 SCALAR = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | TEXT
 JSON = st.recursive(SCALAR, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4))
 # What tests the readers of each structure harder than any text would.
