@@ -117,11 +117,29 @@ MEMBERS: dict[str, Any] = {
     "certificate": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
     "list": [1, 2.5, None, True, "x"],
     "object": {"nested": {"deeper": {"a": []}}},
+    "slug": "sk-8-inch-knife-of-stainless-steel",
+    "document": "invoice-d41d8cd98f00b204e9800998ecf8427e.pdf",
+    "upload": "/media/photo1-d41d8cd98f00b204e9800998ecf8427e",
+    "size_and_digest": 'W/"5f0c7-d41d8cd98f00b204e9800998ecf8427e"',
+    "named_digest": "report1-d41d8cd98f00b204e9800998ecf8427e",
+    "cached": "cache-key-d41d8cd98f00b204e9800998ecf8427e",
+    "n_of_image": "key-d41d8cd98f00b204e9800998ecf8427e.png",
+    "input_tokens_details": {"cached_count": 1},
     "empty": "",
     "nothing": None,
     "big": 10**40,
     "float": 1e-07,
 }
+
+# What a language model says of its use.
+USAGE = {"tokens": 512, "cache_read_input_tokens": 17, "audio_tokens": 0, "tokens_per_second": 12.5, "n_tokens": 3}
+# The head of a part whose content has nothing in it.
+PART_IN_XML = (
+    '<a>content-disposition: form-data; name="password"\r\n\r\n</a><b>2</b>',
+    '<a>content-disposition: form-data; name="password"</a><b>2</b>',
+    '<!-- content-disposition: form-data; name="password"\r\n\r\n--><b>2</b>',
+    "<a b='content-disposition: form-data; name=\"password\"\r\n\r\n'/>",
+)
 
 BODIES: list[tuple[str, str]] = [
     *(("application/json", json.dumps({name: value})) for name, value in MEMBERS.items()),
@@ -133,6 +151,13 @@ BODIES: list[tuple[str, str]] = [
     ("application/json", "17"),
     ("application/json", "[" * 40 + "]" * 40),
     ("application/json", '{"a": "\\u00e9\\/\\b"}'),
+    ("application/json", json.dumps(USAGE)),
+    ("application/json", json.dumps({"data": json.dumps(USAGE)}, indent=1)),
+    ("application/x-www-form-urlencoded", urlencode(USAGE)),
+    ("text/csv", "model,tokens\nm,512\n"),
+    ("text/xml", "<usage><tokens>512</tokens><u tokens='3'/></usage>"),
+    ("text/plain", "used tokens=512 and then tokens: 17, done"),
+    *(("text/xml", f"<r>{held}</r>") for held in PART_IN_XML),
     ("application/json", json.dumps({"p": json.dumps({"q": json.dumps({"r": 'a "b" c'})})})),
     *(
         ("application/x-www-form-urlencoded", urlencode({name: value, "z": "1"}))

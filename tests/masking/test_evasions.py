@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ElementTree
 from urllib.parse import urlencode
 
 import pytest
@@ -210,3 +211,43 @@ def test_a_field_can_name_what_another_one_holds() -> None:
 def test_slugs_and_names_of_files_stay(path: str) -> None:
     assert mask_path(path) == path
     assert mask_text(f"see {path}") == f"see {path}"
+
+
+@pytest.mark.parametrize("held", [[S], {"a": S}, S, "12345678"])
+def test_tokens_are_hidden_and_their_number_is_not(held: object) -> None:
+    assert S not in mask_body(json.dumps({"tokens": held}), JSON)
+    assert mask_data({"tokens": held}) == {"tokens": "[Filtered]"}
+    assert mask_body('{"tokens": 512, "token": 12345678}', JSON) == '{"tokens": 512, "token": "[Filtered]"}'
+    assert mask_data({"tokens": 512, "token": 12345678}) == {"tokens": 512, "token": "[Filtered]"}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "sk-proj-Ab3dEfGhIjKlMnOpQrStUvWx_yZ01",
+        "sk-0123456789abcdef0123456789abcdef",
+        "sk-ant-api03-aB3dE6gH9jK2mN5pQ8sT1vW4",
+        "key-0123456789abcdef0123456789abcdef",
+        "d1k2c3-0123456789abcdef0123456789abcdef",
+        "/reset/MQ/dabcde-0123456789abcdef0123456789abcdef/",
+    ],
+)
+def test_keys_and_tokens_are_told_from_slugs_and_digests(key: str) -> None:
+    assert key.split("-")[-1][:16] not in mask_text(f"with {key} in it")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        f'<r><a>content-disposition: form-data; name="password"\r\n\r\n{S} &amp; more</a><b>2</b></r>',
+        f'<r><a>x Content-Disposition: form-data; name="password"\r\n\r\n{S}</a><b>2</b></r>',
+        f'<r><!-- content-disposition: form-data; name="password"\r\n\r\n{S}--><b>2</b></r>',
+        f'<r><?x content-disposition: form-data; name="password"\r\n\r\n{S}?><b>2</b></r>',
+        f'<r><![CDATA[ content-disposition: form-data; name="password"\r\n\r\n{S}]]><b>2</b></r>',
+        f"<r c='content-disposition: form-data; name=\"password\"\r\n\r\n{S}'><b>2</b></r>",
+    ],
+)
+def test_a_part_inside_xml_is_hidden_and_the_document_stays_well_formed(document: str) -> None:
+    masked = mask_body(document, "text/xml")
+    assert S not in masked
+    assert ElementTree.fromstring(masked).findtext("b") == "2"

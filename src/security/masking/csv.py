@@ -52,7 +52,9 @@ def mask_csv(text: str, hiding: Hiding) -> str | None:
 def _masked(name: str, value: str, hiding: Hiding) -> str:
     if value.strip() in ("", hiding.replacement):
         return value
-    return hiding.hide(f"column {name}", value) if name and hiding.is_secret(name) else hiding.inner(value)
+    if not name or not hiding.is_secret(name):
+        return hiding.inner(value)
+    return value if hiding.is_count(name, value) else hiding.hide(f"column {name}", value)
 
 
 def _written(value: str, delimiter: str, is_quoted: bool) -> str:

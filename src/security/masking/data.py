@@ -56,4 +56,6 @@ def _mask_members(members: dict[str, Any], hiding: Hiding) -> dict[str, Any]:
 def _hidden(name: str, value: Any, hiding: Hiding) -> Any:
     if value is None or value == "" or isinstance(value, bool) or value == hiding.replacement:
         return value
+    if isinstance(value, (int, float)) and hiding.is_count(name, str(value)):
+        return value
     return hiding.hide(f"key {name}", str(value))

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import binascii
 import re
+import time
 from base64 import b64decode, urlsafe_b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from .hiding import Hiding
@@ -97,16 +99,28 @@ _CLOUD_KEY: Final = r"""(?x)(?<![A-Za-z0-9])(
     | AIza[\w-]{30,} | ya29\.[\w.-]{10,} | GOCSPX-[\w-]{20,}
     | gh[pousr]_[A-Za-z0-9]{20,} | github_pat_\w{20,} | glpat-[\w-]{16,}
     | xox[abeoprs]-[\w-]{10,} | xapp-[\w-]{10,}
-    | [sr]k_(?:live|test)_[A-Za-z0-9]{10,} | whsec_[A-Za-z0-9+/=]{16,} | sk-(?=[a-z_-]{0,100}[A-Z0-9])[\w-]{20,}
+    | [sr]k_(?:live|test)_[A-Za-z0-9]{10,} | whsec_[A-Za-z0-9+/=]{16,}
     | npm_[A-Za-z0-9]{30,} | pypi-[\w-]{50,} | SG\.[\w-]{16,}\.[\w-]{16,} | dop_v1_[0-9a-f]{40,}
-    | shp(?:at|ca|pa|ss)_[0-9a-f]{32} | hv[sb]\.[\w-]{20,} | AGE-SECRET-KEY-1[A-Z0-9]{50,} | key-[0-9a-f]{32}
+    | shp(?:at|ca|pa|ss)_[0-9a-f]{32} | hv[sb]\.[\w-]{20,} | AGE-SECRET-KEY-1[A-Z0-9]{50,}
+    | (?<!-)key-[0-9a-f]{32}(?![0-9a-f]|\.[a-z])
 )"""
 _SLACK_HOOK: Final = re.compile(r"hooks\.slack\.com/services/([\w/]{10,})")
 _CLOUD_KEYS: Final = _first_groups(_CLOUD_KEY)
+_MODEL_KEY: Final = re.compile(r"(?<![A-Za-z0-9])sk-[\w-]{20,}+")
+_RUN: Final = re.compile(r"[A-Za-z0-9]{16,}+")
+_DIGIT: Final = re.compile(r"[0-9]")
 
 
 def _cloud_keys(text: str) -> Iterator[Span]:
-    return iter(sorted([*_CLOUD_KEYS(text), *(match.span(1) for match in _SLACK_HOOK.finditer(text))]))
+    hooks = (match.span(1) for match in _SLACK_HOOK.finditer(text))
+    return iter(sorted([*_CLOUD_KEYS(text), *hooks, *_model_keys(text)]))
+
+
+def _model_keys(text: str) -> Iterator[Span]:
+    for match in _MODEL_KEY.finditer(text):
+        # Words with hyphens between them are a slug: sk-8-inch-knife.
+        if any(_DIGIT.search(run) for run in _RUN.findall(match[0])):
+            yield match.span()
 
 
 _AUTHORITY: Final = re.compile(r":\\*/\\*/([^\s/?#\"'<>\\]++)")
@@ -136,6 +150,26 @@ def _user_infos_of_urls(text: str) -> Iterator[Span]:
 _user_options: Final = _first_groups(
     r"(?<![\w\-])(?:-u|--user|--proxy-user)(?:\\*+[\"']?,?[ \t]++|=)\\*+[\"']?([^\s\"':]{1,128}:[^\s\"'<>\\]++)"
 )
+
+# The seconds since 2001, in base 36, and half a digest. Behind the user's id in base 64 it need not have a digit.
+_DJANGO_TOKEN: Final = re.compile(
+    r"(?:(?<=/)(?:[MNO][A-Za-z0-9]{1,30}|[A-Za-z0-9_-]{48})/)?(?<![0-9a-zA-Z\-])"
+    r"(([0-9a-z]{6})-[0-9a-f]{32})(?![0-9a-zA-Z]|\.[a-z])"
+)
+_BEGINNING_OF_TIME: Final = int(datetime(2001, 1, 1, tzinfo=UTC).timestamp())
+_OLDEST_TOKEN: Final = int(datetime(2015, 1, 1, tzinfo=UTC).timestamp())
+_A_YEAR: Final = 366 * 24 * 60 * 60
+
+
+def _django_tokens(text: str) -> Iterator[Span]:
+    newest = time.time() + _A_YEAR
+    for match in _DJANGO_TOKEN.finditer(text):
+        made = int(match[2], 36) + _BEGINNING_OF_TIME
+        is_behind_id = match.start() < match.start(1)
+        # A name with a digest behind it is no token: invoice-<md5>, asset-<md5>.
+        if _OLDEST_TOKEN < made < newest and (is_behind_id or _DIGIT.search(match[2]) is not None):
+            yield match.span(1)
+
 
 DETECTORS: Final = (
     Detector("private_key", "private keys in PEM, also one whose end was cut off", ("private key",), _private_keys),
@@ -174,7 +208,7 @@ DETECTORS: Final = (
         "django_token",
         "the tokens of Django's links to reset a password",
         ("-",),
-        _first_groups(r"(?<![0-9a-zA-Z])([0-9a-z]{5,13}-[0-9a-f]{32})(?![0-9a-zA-Z]|\.[a-z])"),
+        _django_tokens,
     ),
 )
 

@@ -37,7 +37,7 @@ def _masked(field: str, hiding: Hiding, *, is_named: bool) -> str:
     if not equals:
         return _masked_text(name, hiding)
     key = unquote_plus(name)
-    if not value or value == hiding.replacement:
+    if not value or value == hiding.replacement or hiding.is_count(key, value):
         return field
     if hiding.is_secret(key) or (is_named and key.lower() in NAMED_FIELDS):
         return f"{name}={hiding.hide(f'key {key}', value)}"

@@ -39,6 +39,9 @@ class Hiding:
     def is_secret(self, key: str) -> bool:
         return self.rules.keys.has(key)
 
+    def is_count(self, key: str, value: str) -> bool:
+        return self.rules.keys.is_count(key, value)
+
     def hide(self, rule: str, hidden: str) -> str:
         """Give what is stored in place of `hidden`."""
         if self.findings is not None and hidden != self.rules.replacement:

@@ -192,7 +192,7 @@ class _Document:
             end = scalar.end()
         value = text[start:end]
         replacement = json.dumps(self.hiding.replacement, ensure_ascii=False)
-        if value not in _NO_SECRETS and value != replacement:
+        if value not in _NO_SECRETS and value != replacement and not self.hiding.is_count(key, value):
             self.hiding.hide(f"key {key}", value)
             self.put(start, end, replacement)
         return end

@@ -68,6 +68,11 @@ INNOCENT_ENDINGS: Final = (
 # Endpoints of OAuth and the like: no secret is in their address.
 ENDPOINTS: Final = ("token uri", "token url", "authorization url", "authorization uri", "authorization server")
 INNOCENT_NAMES: Final = (*ENDPOINTS, "input tokens", "output tokens")
+# What a language model used: "input_tokens_details": {"cached_tokens": 3}
+_DETAILS_OF_COUNTS: Final = "tokensdetails"
+# A plain number under a name with this word counts them: "tokens": 512, "cache_read_input_tokens": 3.
+COUNTED: Final = "tokens"
+_COUNT: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 
 # {"name": "password", "value": "..."}: a member that names what its neighbour holds.
 NAMING: Final = frozenset(("name", "key", "field", "param", "parameter", "header", "id", "property", "variable"))
@@ -138,6 +143,10 @@ class SensitiveKeys:
                 self._known[name] = known
         return known
 
+    def is_count(self, name: str, value: str) -> bool:
+        """Tell whether a value is only how many there are of what the name says."""
+        return _COUNT.fullmatch(value) is not None and COUNTED in words_of(name)
+
     def may_be_in(self, text: str) -> bool:
         """Tell quickly whether a text, in small letters, can have a name of the lists in it."""
         return not text.isascii() or any(map(text.__contains__, self._stems))
@@ -150,7 +159,7 @@ class SensitiveKeys:
 
     def _decide(self, words: list[str]) -> bool:
         joined = "".join(words)
-        if joined in self._innocent or not joined:
+        if joined in self._innocent or not joined or joined.endswith(_DETAILS_OF_COUNTS):
             return False
         if joined in _WHOLE or joined in self._added:
             return True

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from .hiding import Hiding
 
-_PART: Final = re.compile(r"(?im)^content-disposition[ \t]*:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*")
+_PART: Final = re.compile(r"(?i)(?<![\w\-])content-disposition[ \t]*+:[^\r\n]*+(?:\r?\n[ \t][^\r\n]*+)*+")
 _NAME: Final = re.compile(r"(?i)[;\s]name\*?\s*+=\s*+(?:\"((?:[^\"\\]++|\\.)*+)\"?|([^;\s]++))")
 _BLANK_LINE: Final = re.compile(r"\r?\n[ \t]*\r?\n")
 # Where the boundary is not known; a key in PEM has such lines as well.

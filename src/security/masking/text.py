@@ -108,7 +108,7 @@ def _mask_assignments(text: str, hiding: Hiding) -> str:
         if _is_secret(match, text, hiding):
             start, end, rest = value_span(match, text, hiding)
             after = max(after, rest)
-            if start < end:
+            if start < end and not hiding.is_count(key, text[start:end]):
                 kept += (text[position:start], hiding.hide(f"text {key}", text[start:end]))
                 position = end
         elif match["mark"] != ":" or text[after : after + 1] != "/":

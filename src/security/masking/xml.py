@@ -70,6 +70,7 @@ class _Document:
         self.depth = 0
         self.began = 0
         self.why = ""
+        self.name_of_hidden = ""
         self.name_of_next = ""
         self.naming_element = ""
         self.element = ""
@@ -191,6 +192,7 @@ class _Document:
             why = f"element {match[1]}"
         if why and name not in _EMPTY and not match[2].endswith("/"):
             self.hidden, self.depth, self.began, self.why = name, 1, match.end(), why
+            self.name_of_hidden = _local(match[1])
 
     def close(self, name: str, start: int) -> None:
         self.element = ""
@@ -202,7 +204,7 @@ class _Document:
     def hide_content(self, end: int) -> None:
         content = self.text[self.began : end]
         self.hidden = ""
-        if content.strip() and content != self.replacement:
+        if content.strip() and content != self.replacement and not self.hiding.is_count(self.name_of_hidden, content):
             self.hiding.hide(self.why, content)
             self.put(self.began, end, self.replacement)
 
@@ -241,6 +243,8 @@ class _Document:
         value = _value_of(attribute)
         start, end = attribute.span(attribute.lastindex or 0)
         if not value or value == self.hiding.replacement:
+            return
+        if self.hiding.is_count(name, value):
             return
         if (named and name.lower() in _HOLDING) or self.hiding.is_secret(name):
             self.hiding.hide(f"attribute {name}", value)
