@@ -17,6 +17,7 @@ from typing import Final
 
 from .hiding import Hiding
 from .numbers import Span, card_numbers, ibans
+from .spaces import BLANK
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def _private_keys(text: str) -> Iterator[Span]:
             end = _PEM_END.search(text, position)
 
 
-_BEARER: Final = re.compile(r"(?i)\b(?:bearer|negotiate)(?: |\+|%20)+([\w\-.~+/]{8,}+=*+)")
+_BEARER: Final = re.compile(rf"(?i)\b(?:bearer|negotiate)(?:{BLANK}|\+|%20)+([\w\-.~+/]{{8,}}+=*+)")
 
 
 def _bearers(text: str) -> Iterator[Span]:
@@ -72,7 +73,7 @@ def _bearers(text: str) -> Iterator[Span]:
             yield match.span(1)
 
 
-_BASIC: Final = re.compile(r"(?i)\bbasic(?: |\+|%20)+([a-z0-9+/_-]{4,}+(?:=|%3d){0,2})")
+_BASIC: Final = re.compile(rf"(?i)\bbasic(?:{BLANK}|\+|%20)+([a-z0-9+/_-]{{4,}}+(?:=|%3d){{0,2}})")
 
 
 def _basics(text: str) -> Iterator[Span]:

@@ -42,7 +42,10 @@ _MOST_NAMES_OF_PATTERN: Final = 8
 _LONGEST_NAME_OF_PATTERN: Final = 40
 _NAMED_MEMBER: Final = re.compile(rf'"(?:{"|".join(sorted(NAMED))})"')
 # A text without any of these gives no value to a name.
-_MAY_NAME: Final = re.compile(r"[=:<{%]|--| (?:is|was) ")
+# The ends of the words behind which a sentence says a secret: "the password is x".
+_MAY_SAY: Final = r"(?:word|wd|wort|slo|phrase|code|key|pin|id|token|secret|otp|credential)s?(?!\w)[^\w\"\\]*+\w"
+_MAY_NAME: Final = re.compile(rf"[=:<{{%'\"`(\[]|--|{_MAY_SAY}", re.IGNORECASE)
+_SAYS: Final = re.compile(_MAY_SAY, re.IGNORECASE)
 
 
 def looks_like_json(text: str) -> bool:
@@ -162,7 +165,7 @@ class _Document:
     def values_may_name(self) -> bool:
         """Tell whether a text in the document, which has no escapes, can give a value to a name."""
         text = self.text
-        has_signs = "=" in text or "<" in text or "%" in text or "--" in text or " is " in text or " was " in text
+        has_signs = any(map(text.__contains__, ("=", "<", "%", "--", "'", "`", "("))) or _SAYS.search(text) is not None
         # Each name of the document has a colon behind its quote; any further colon is in a text.
         return has_signs or text.count(":") != text.count('":') + text.count('" :')
 

@@ -90,11 +90,20 @@ STEMS: Final = (
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 # Names in other scripts have no capital letters in the middle to look at, or none that say anything.
 _WORD_OF_ANY_SCRIPT: Final = re.compile(r"[^\W\d_]+")
+_LOOKALIKES: Final = str.maketrans(
+    "авеіјкмпорсѕтухԁɡһаΑΒΕΖΗΙΚΜΝΟΡΤΥΧαικνορτυАВЕЅІЈКМНОРСТУХıł",
+    "abeijkmnopcstyxdghaABEZHIKMNOPTYXaiknoptuABESIJKMHOPCTYXil",
+)
 _LONGEST_REMEMBERED: Final = 64
 _MOST_REMEMBERED: Final = 4096
 # Of a name that is longer, the beginning and the end are looked at.
 _LONGEST_NAME: Final = 1000
 _MOST_WORDS_OF_A_TERM: Final = 4
+
+
+def _without_accents(name: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", name)
+    return "".join(c for c in decomposed if not unicodedata.combining(c) and unicodedata.category(c) != "Cf")
 
 
 def words_of(name: str) -> list[str]:
@@ -103,8 +112,7 @@ def words_of(name: str) -> list[str]:
         name = f"{name[: _LONGEST_NAME // 2]} {name[-_LONGEST_NAME // 2 :]}"
     if name.isascii():
         return [word.lower() for word in _WORD.findall(name)]
-    decomposed = unicodedata.normalize("NFKD", name)
-    plain = "".join(c for c in decomposed if not unicodedata.combining(c))
+    plain = _without_accents(name)
     pattern = _WORD if plain.isascii() else _WORD_OF_ANY_SCRIPT
     return [word.casefold() for word in pattern.findall(plain)]
 
@@ -130,7 +138,7 @@ class SensitiveKeys:
         self._known: dict[str, bool] = {}
         terms = (*ANYWHERE, *ENDS_OF_WORDS, *WORDS, *WHOLE, *added)
         # The most common ones come first.
-        stems = {_stem(term) for term in terms if term.isascii()}
+        stems = {_stem(_without_accents(term)) for term in terms if _without_accents(term).isascii()}
         self._stems = (*(stem for stem in STEMS if stem in stems), *sorted(stems.difference(STEMS)))
 
     def has(self, name: str) -> bool:
@@ -138,6 +146,9 @@ class SensitiveKeys:
         known = self._known.get(name)
         if known is None:
             known = self._decide(words_of(name)) or self._ends_in_whole(name)
+            if not known and not name.isascii():
+                # A letter that only looks like one of the name
+                known = self._decide(words_of(name[-_LONGEST_NAME:].translate(_LOOKALIKES)))
             # Clients invent names: what is remembered is bounded.
             if len(name) <= _LONGEST_REMEMBERED and len(self._known) < _MOST_REMEMBERED:
                 self._known[name] = known

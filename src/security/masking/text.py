@@ -11,14 +11,20 @@ from typing import Final
 from urllib.parse import unquote_plus
 
 from .hiding import Hiding
+from .keys import NAMED, NAMING
+from .spaces import BLANK, SPACE, UNSEEN
 from .urls import mask_urls_in_text
-from .values import BARE, OPENED, quoted_span, value_span
+from .values import BARE, OPENED, angled_span, end_of_container, quoted_span, value_span
 
 # The look behind keeps a search from beginning in the middle of a word, and so the work linear.
+_COMMENT: Final = r"(?:/\*[^*]{0,100}+\*+/|(?://|\#)[^\r\n]{0,100}+[\r\n])"
 _PAIR: Final = re.compile(
-    r"(?<![\w%.\-$@\[\]+])(?P<key>(?:[\w%.\-$@\[\]+]++|(?<!\\)\\++u[0-9a-fA-F]{4})++)"
-    r"(?:(?P<close>\\*+[\"']\]?)\s{0,40}+|\)?[ \t]{0,8}+)"
-    r"(?P<mark>=>|:=|={1,3}|[:\uff1a\uff1d])(?(close)\s{0,40}+|[ \t]{0,8}+)"
+    rf"(?<![\w%.\-$@\[\]+{UNSEEN}])(?P<key>(?:[\w%.\-$@\[\]+{UNSEEN}]++|(?<!\\)\\++u[0-9a-fA-F]{{4}})++)"
+    # **Password**: as chats emphasize a name
+    rf"(?:(?P<close>\\*+[\"'`]\]?){SPACE}{{0,40}}+|(?:\)|\*{{1,3}}(?=[ \t]?:))?{BLANK}{{0,8}}+)"
+    rf"(?:{_COMMENT}{SPACE}{{0,40}}+){{0,3}}+"
+    rf"(?P<mark>=>|:=|[+|!]?={{1,3}}|[:\uff1a\uff1d])(?:\*{{1,3}}(?=\s))?"
+    rf"(?(close){SPACE}{{0,40}}+|{BLANK}{{0,8}}+)(?:\\\r?\n[ \t]*+)?"
 )
 _WORDS_BEFORE: Final = 40
 # Where a name of several words can end.
@@ -27,14 +33,47 @@ _LAST_WORDS: Final = frozenset(("key", "number", "code", "no", "word", "id", "ph
 _ESCAPE: Final = re.compile(r"(?<!\\)\\++u([0-9a-fA-F]{4})")
 # Letters, numbers and most signs need no escape: who writes one hides something.
 _NEEDLESS_ESCAPE: Final = re.compile(r"(?<!\\)\\++u00(2[013-9a-fA-F]|[3467][0-9a-fA-F]|5[0-9abd-fA-F])")
-# ('password', 'x'): a couple, as items() gives it
+# ('password', 'x'): a couple, as items() gives it, and as a call has it: setdefault('password', 'x')
 _COUPLE: Final = re.compile(
-    r"[(\[]\s{0,8}+b?\\*+[\"']([\w.\- \[\]]{1,100}+)\\*+[\"']\s{0,8}+,\s{0,8}+b?\\*+[\"']"
-    r"((?:[^\"'\\]++|\\[^\"'])++)\\*+[\"']\s{0,8}+[)\]]"
+    r"[(\[]\s{0,8}+(?:[\w.]{1,60}+,[ \t]{0,8}+)?[bBuU]?\\*+[\"']([\w.\- \[\]]{1,100}+)\\*+[\"']\s{0,8}+,\s{0,8}+"
 )
-_OPTION: Final = re.compile(r"(?<![\w\-])(--?[A-Za-z][\w\-]*+)(?:\\*+[\"']?,?[ \t]++|\\*+[\"'],[ \t]*+)(?=[^\s\-])")
+_BARE_ITEM: Final = re.compile(r"[^\s,()\[\]{}\"'<>]++")
+_END_OF_COUPLE: Final = re.compile(r"\s{0,8}+,?\s{0,8}+(?:[)\]]|\Z)")
+_AFTER_ITEM: Final = re.compile(r"\s*+(?:[,)\]]|\Z)")
+# {'name': 'password', 'value': 'x'}, - name: PASSWORD
+_NAMES_NEIGHBOUR: Final = re.compile(
+    rf"(?i)(?<!\w)(?:{'|'.join(sorted(NAMING))})(?:\\*+[\"'`])?\s{{0,8}}+(?:=>|[:=])\s{{0,8}}+[bu]?(?:\\*+[\"'`])?"
+    r"([\w.\- \[\]]{1,60})"
+)
+_NEIGHBOURHOOD: Final = 300
+# s:8:"password";s:1:"x"; as PHP writes it
+_PHP: Final = re.compile(r"s:[0-9]{1,6}:\\*+\"([\w.\- \[\]]{1,100}+)\\*+\";(?=[sidaO]:)")
+_PHP_VALUE: Final = re.compile(r"s:[0-9]{1,9}:(\\*+)\"|[id]:([^;]{1,40}+)|[aO]:[^{]{0,200}+(?=\{)")
+_OPTION: Final = re.compile(
+    rf"(?<![\w\-])(--?[A-Za-z][\w\-]*+)(?:\\*+[\"']?,?{BLANK}++|\\*+[\"'],{BLANK}*+)(?=[^\s\-])"
+)
+# What stands behind the name of a secret in a sentence: is now x, was "x", for ann: x
 _SAID: Final = re.compile(
-    r"(?i)\b(?:password|passphrase|passcode|pin|secret|token|otp)\s{1,3}(?:(?:is|was)\s{1,3})?([^\s\"'<>,]{4,})"
+    r"(?i)(?<![\w\-])(?:pass(?:word|phrase|code|wd)s?|pin|secrets?|tokens?|otp|heslo|pass?wort|kennwort|credentials?"
+    r"|(?:api|access|secret|private|session|signing|encryption|license)[ _\-]?key|session[ _\-]?id|client secret"
+    r"|(?:one[ \-]?time|verification|security|access|login|recovery|auth|authorization)[ \-](?:pass)?code)"
+    rf"(?:{SPACE}(?:for|of){SPACE}[^\s:]{{1,40}}+(?:{SPACE}[^\s:]{{1,40}}+)??(?=:|{SPACE}(?:is|was){SPACE})"
+    rf"|{SPACE}?[(\[][^()\[\]\r\n]{{1,40}}+[)\]](?={SPACE}?:))?"
+    rf"(?:{SPACE}{{1,3}}(?:is|was|are|were|has|been|now|equals|set|changed|reset|to|from|starts|with|je|ist|es|est)"
+    rf"(?!\w)){{0,4}}+(?:{SPACE}?[:=])?{SPACE}{{1,3}}[\"'`(\[]?([^\s\"'<>,`()]{{4,}})"
+)
+_DATE_OR_TIME: Final = re.compile(r"\d{4}-\d\d|\d\d?[:.]\d\d(?!\d)|\d\d?/\d\d?/\d")
+_AFTER_QUOTED: Final = re.compile(r"(?!\w|[\"']\w)")
+# Words of statements and of programs, behind which a password stands without a sign.
+_QUOTED_PASSWORD: Final = re.compile(
+    r"(?i)(?<![\w\-])(?:identified\s(?:with\s[\w\"'`]{1,40}\s)?(?:by|as)(?:\spassword)?"
+    r"|(?:set_?|check_?|make_?|verify_?|hash_?|validate_?)?pass(?:word|phrase|wd))(?:\s{1,3}+\(?|\()(?=\\*+[\"'`])"
+)
+_BARE_PASSWORD: Final = re.compile(
+    r"(?i)(?:\blogin\s{1,3}+\S{1,100}+\s{1,3}+password\s{1,3}+"
+    r"|(?<![\w\-])(?:mysql\w*+|mariadb[\w\-]*+|mongo\w*+|sshpass|(?:docker|podman|helm(?: registry)?|az) login)"
+    r"(?= )[^\r\n|;]{0,200}?\s-p[ \t]*+|(?<![\w\-])redis-cli(?= )[^\r\n|;]{0,200}?\s-a[ \t]++)"
+    r"[\"']?([^\s\"'<>\-][^\s\"'<>]*+)"
 )
 _ENCODED_TOKEN: Final = re.compile(r"[^\s\"'<>]++")
 _ENCODED_SIGN: Final = re.compile(r"%[0-7][0-9a-fA-F]")
@@ -57,9 +96,11 @@ def mask_pairs(text: str, hiding: Hiding) -> str:
     text = mask_urls_in_text(_mask_encoded(text, hiding), hiding)
     text = _mask_assignments(text, hiding)
     text = _mask_couples(text, hiding)
+    if ":" in text and '";' in text:
+        text = _mask_php(text, hiding)
     if "-" in text:
         text = _mask_options(text, hiding)
-    return _mask_said(text, hiding)
+    return _mask_said(_mask_unsigned(text, hiding), hiding)
 
 
 def _masked_quoted(quoted: re.Match[str], hiding: Hiding) -> str:
@@ -127,7 +168,7 @@ def _is_secret(match: re.Match[str], text: str, hiding: Hiding) -> bool:
         key = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), key)
     if "%" in key or "+" in key:
         key = unquote_plus(key)
-    if hiding.is_secret(key):
+    if hiding.is_secret(key) or (key.casefold() in NAMED and _is_named_secret(match, text, hiding)):
         return True
     if key.rpartition("_")[2].casefold() not in _LAST_WORDS and key.casefold() not in _LAST_WORDS:
         return False
@@ -135,13 +176,60 @@ def _is_secret(match: re.Match[str], text: str, hiding: Hiding) -> bool:
     return bool(before) and hiding.rules.keys.has_phrase(f"{before[-_WORDS_BEFORE:]} {key}")
 
 
+def _is_named_secret(match: re.Match[str], text: str, hiding: Hiding) -> bool:
+    """Tell whether a neighbour in the same braces gives the value a secret name; else one of the lines before."""
+    before = text[max(match.start() - _NEIGHBOURHOOD, 0) : match.start()]
+    inside = before.rpartition("{")[2]
+    if "}" in inside:
+        inside = before.rpartition("}")[2]
+    names = _NAMES_NEIGHBOUR.findall(inside)
+    if not names and "{" in before:
+        names = _NAMES_NEIGHBOUR.findall(text[match.end() : match.end() + _NEIGHBOURHOOD].partition("}")[0])[:1]
+    return bool(names) and hiding.is_secret(names[-1])
+
+
 def _mask_couples(text: str, hiding: Hiding) -> str:
     kept: list[str] = []
     position = 0
     for match in _COUPLE.finditer(text):
-        start, end = match.span(2)
-        if hiding.is_secret(match[1]) and match[2] != hiding.replacement:
-            kept += (text[position:start], hiding.hide(f"text {match[1]}", match[2]))
+        if match.start() < position or not hiding.is_secret(match[1]):
+            continue
+        start, end, rest = _item_span(text, match.end(), hiding)
+        if start < end and _END_OF_COUPLE.match(text, rest) is not None and text[start:end] != hiding.replacement:
+            kept += (text[position:start], hiding.hide(f"text {match[1]}", text[start:end]))
+            position = end
+    return "".join((*kept, text[position:])) if kept else text
+
+
+def _item_span(text: str, start: int, hiding: Hiding) -> tuple[int, int, int]:
+    opened = OPENED.match(text, start)
+    if opened is not None:
+        return quoted_span(opened, text, hiding.replacement, _AFTER_ITEM)
+    if text[start : start + 1] in ("{", "[", "("):
+        end = end_of_container(text, start)
+        return start, end, end
+    bare = _BARE_ITEM.match(text, start)
+    # A name in code is no secret.
+    if bare is None or not any(map(str.isdigit, bare[0])):
+        return start, start, start
+    return start, bare.end(), bare.end()
+
+
+def _mask_php(text: str, hiding: Hiding) -> str:
+    kept: list[str] = []
+    position = 0
+    for match in _PHP.finditer(text):
+        value = _PHP_VALUE.match(text, match.end())
+        if match.start() < position or value is None or not hiding.is_secret(match[1]):
+            continue
+        start = value.end()
+        if value[1] is not None:
+            end = text.find(f'{value[1]}";', start)
+            end = len(text) if end < 0 else end
+        else:
+            start, end = value.span(2) if value[2] else (start, end_of_container(text, start))
+        if start < end and text[start:end] != hiding.replacement:
+            kept += (text[position:start], hiding.hide(f"text {match[1]}", text[start:end]))
             position = end
     return "".join((*kept, text[position:])) if kept else text
 
@@ -154,8 +242,11 @@ def _mask_options(text: str, hiding: Hiding) -> str:
         if start < position or not hiding.is_secret(match[1]) or text.startswith(hiding.replacement or "\0", start):
             continue
         opened = OPENED.match(text, start)
+        angled = angled_span(text, start)
         if opened is not None:
             start, end, _ = quoted_span(opened, text, hiding.replacement)
+        elif angled is not None:
+            start, end, _ = angled
         else:
             value = BARE.match(text, start)
             word = "" if value is None else value[0]
@@ -174,7 +265,31 @@ def _mask_said(text: str, hiding: Hiding) -> str:
     for match in _SAID.finditer(text):
         start, end = match.span(1)
         value = match[1]
-        if any(map(str.isdigit, value)) and (not hiding.replacement or hiding.replacement not in value):
+        if not any(map(str.isdigit, value)) or _DATE_OR_TIME.match(value) is not None:
+            continue
+        if not hiding.replacement or hiding.replacement not in value:
             kept += (text[position:start], hiding.hide("text", value))
             position = end
     return "".join((*kept, text[position:])) if kept else text
+
+
+def _mask_unsigned(text: str, hiding: Hiding) -> str:
+    """Hide passwords that only a word in front of them shows: IDENTIFIED BY 'x', mysql -px."""
+    kept: list[str] = []
+    position = 0
+    for match in _QUOTED_PASSWORD.finditer(text):
+        opened = OPENED.match(text, match.end())
+        if match.start() < position or opened is None:
+            continue
+        start, end, _ = quoted_span(opened, text, hiding.replacement, _AFTER_QUOTED)
+        if start < end and not hiding.is_secret(text[start:end]):
+            kept += (text[position:start], hiding.hide("text", text[start:end]))
+            position = end
+    text = "".join((*kept, text[position:])) if kept else text
+    return _BARE_PASSWORD.sub(lambda match: _without_password(match, hiding), text)
+
+
+def _without_password(match: re.Match[str], hiding: Hiding) -> str:
+    if hiding.replacement and match[1].startswith(hiding.replacement):
+        return match[0]
+    return match[0][: match.start(1) - match.start()] + hiding.hide("text", match[1])
