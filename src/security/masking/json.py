@@ -23,6 +23,13 @@ _STRING_BODY: Final = r'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*
 _TOKENS: Final = re.compile(
     rf"(?:[][{{}},:\s]++|\"{_STRING_BODY}\"{_SPACE}(?=[]}}:,]|\Z)|[-+.0-9eE]++|true\b|false\b|null\b)*+"
 )
+_ANY_STRING: Final = re.compile(rf'"{_STRING_BODY}"?')
+_ANY_SCALAR: Final = re.compile(r"[^][{}:,\"\s]++")
+_ANY_SPACE: Final = re.compile(r"\s++")
+_OUT_OF_ORDER: Final = re.compile(r"(?<!\"):|(?<![{,])\":|:(?![\"0{[]|\Z)|[\"0][\"0{[]|[]}][\"0]")
+# Behind a value comes a mark; anything else is a part of it.
+_AFTER_VALUE: Final = re.compile(rf"{_SPACE}(?=[],}}]|\Z)")
+_REST_OF_VALUE: Final = re.compile(r'(?:"(?:[^"\\]++|\\.)*+"?|[^],}"])*+', re.DOTALL)
 _BEGINNING: Final = re.compile(r'[{\[][\s{\[]{0,40}+"')
 _SHORTEST_DOCUMENT: Final = 8
 _CUT_END: Final = re.compile(rf'(?:"{_STRING_BODY}(?:\\(?:u[0-9a-fA-F]{{0,3}})?)?|[a-z]{{1,4}})\Z')
@@ -89,7 +96,14 @@ def _is_json(text: str) -> bool:
             json.loads(text)
             return True
     end = _TOKENS.match(text).end()  # type: ignore[union-attr]
-    return end == len(text) or (_CUT_END.match(text, end) is not None and looks_like_json(text))
+    is_made_so = end == len(text) or (_CUT_END.match(text, end) is not None and looks_like_json(text))
+    return is_made_so and _is_in_order(text[:end])
+
+
+def _is_in_order(text: str) -> bool:
+    """Tell whether each name has its value and each value its place; a comma too many hides nothing."""
+    marks = _ANY_SCALAR.sub("0", _ANY_STRING.sub('"', text))
+    return _OUT_OF_ORDER.search(_ANY_SPACE.sub("", marks)) is None
 
 
 class _Document:
@@ -193,6 +207,8 @@ class _Document:
             if scalar is None:
                 return start
             end = scalar.end()
+        if _AFTER_VALUE.match(text, end) is None:
+            end += len(_REST_OF_VALUE.match(text, end)[0].rstrip())  # type: ignore[index]
         value = text[start:end]
         replacement = json.dumps(self.hiding.replacement, ensure_ascii=False)
         if value not in _NO_SECRETS and value != replacement and not self.hiding.is_count(key, value):

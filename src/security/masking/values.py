@@ -49,6 +49,7 @@ _AFTER_EMPTY_VALUE: Final = re.compile(r"\\*+[\"'](?:[\s,)\]}>;:]|\Z)")
 _BRACKETS: Final = re.compile(r"\"(?:[^\"\\]++|\\.)*+\"?|'(?:[^'\\]++|\\.)*+'?|[][{}]", re.DOTALL)
 # What closes the sentence or the call around a value, and is no part of it.
 _CLOSERS: Final = ",;)]}."
+_TEXT_BEHIND: Final = re.compile(r"\s++[\"']")
 _NO_SECRETS: Final = frozenset(("none", "null", "true", "false", "undefined", "nil"))
 # Source code, as a traceback quotes it, has no secret where it calls something or reads an attribute.
 _CODE: Final = re.compile(
@@ -101,6 +102,9 @@ def value_span(match: re.Match[str], text: str, hiding: Hiding) -> tuple[int, in
         return start, end, end
     if text[start : start + 1] in ("{", "[") and match["mark"] not in ("==", "==="):
         end = end_of_container(text, start)
+        if is_member:
+            more = _MEMBER.match(text, end)[0].rstrip()  # type: ignore[index]
+            end += len(more) if more[-1:] in ("'", '"') else 0
         if text[end : end + 1].isalnum() or _goes_on(text, end):
             end = _BARE_VALUE.match(text, end).end()  # type: ignore[union-attr]
         return start, end, end
@@ -205,7 +209,8 @@ def _bare_span(match: re.Match[str], text: str, start: int, hiding: Hiding, *, i
         if code:
             return start, start, code
     word = BARE.match(text, start)
-    if word is not None and word[0].rstrip(_CLOSERS).casefold() in _NO_SECRETS:
+    is_nothing = word is not None and word[0].rstrip(_CLOSERS).casefold() in _NO_SECRETS
+    if word is not None and is_nothing and not (is_member and _TEXT_BEHIND.match(text, word.end())):
         return start, start, word.end()
     if is_member:
         value = _MEMBER.match(text, start)
