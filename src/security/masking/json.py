@@ -50,9 +50,23 @@ _LONGEST_NAME_OF_PATTERN: Final = 40
 _NAMED_MEMBER: Final = re.compile(rf'"(?:{"|".join(sorted(NAMED))})"')
 # A text without any of these gives no value to a name.
 # The ends of the words behind which a sentence says a secret: "the password is x".
-_MAY_SAY: Final = r"(?:word|wd|wort|slo|phrase|code|key|pin|id|token|secret|otp|credential)s?(?!\w)[^\w\"\\]*+\w"
-_MAY_NAME: Final = re.compile(rf"[=:<{{%'\"`(\[]|--|{_MAY_SAY}", re.IGNORECASE)
-_SAYS: Final = re.compile(_MAY_SAY, re.IGNORECASE)
+_SAYING: Final = (
+    "word",
+    "wd",
+    "wort",
+    "slo",
+    "phrase",
+    "code",
+    "key",
+    "pin",
+    "id",
+    "token",
+    "secret",
+    "otp",
+    "credential",
+)
+_SAYING_AND_SPACE: Final = (*(f"{word} " for word in _SAYING), "tokens ", "words ", "secrets ", "credentials ")
+_MAY_NAME: Final = re.compile(rf"[=:<{{%'\"`(\[]|--|(?:{'|'.join(_SAYING)})s?(?!\w)[^\w\"\\]*+\w", re.IGNORECASE)
 
 
 def looks_like_json(text: str) -> bool:
@@ -179,9 +193,14 @@ class _Document:
     def values_may_name(self) -> bool:
         """Tell whether a text in the document, which has no escapes, can give a value to a name."""
         text = self.text
-        has_signs = any(map(text.__contains__, ("=", "<", "%", "--", "'", "`", "("))) or _SAYS.search(text) is not None
+        has_signs = any(map(text.__contains__, ("=", "<", "%", "--", "'", "`", "("))) or self.values_may_say()
         # Each name of the document has a colon behind its quote; any further colon is in a text.
         return has_signs or text.count(":") != text.count('":') + text.count('" :')
+
+    def values_may_say(self) -> bool:
+        # Spaces of other kinds are rare.
+        says = any(map(self.lowered.__contains__, _SAYING_AND_SPACE))
+        return says or (not self.text.isascii() and _MAY_NAME.search(self.text) is not None)
 
     def put(self, start: int, end: int, replacement: str) -> None:
         self.kept += (self.text[self.position : start], replacement)
@@ -208,7 +227,7 @@ class _Document:
                 return start
             end = scalar.end()
         if _AFTER_VALUE.match(text, end) is None:
-            end += len(_REST_OF_VALUE.match(text, end)[0].rstrip())  # type: ignore[index]
+            end = _REST_OF_VALUE.match(text, end).end()  # type: ignore[union-attr]
         value = text[start:end]
         replacement = json.dumps(self.hiding.replacement, ensure_ascii=False)
         if value not in _NO_SECRETS and value != replacement and not self.hiding.is_count(key, value):
