@@ -114,7 +114,8 @@ _DIGIT: Final = re.compile(r"[0-9]")
 
 def _cloud_keys(text: str) -> Iterator[Span]:
     hooks = (match.span(1) for match in _SLACK_HOOK.finditer(text))
-    return iter(sorted([*_CLOUD_KEYS(text), *hooks, *_model_keys(text)]))
+    bots = (match.span(1) for match in _BOT.finditer(text))
+    return iter(sorted([*_CLOUD_KEYS(text), *hooks, *bots, *_model_keys(text)]))
 
 
 def _model_keys(text: str) -> Iterator[Span]:
@@ -124,7 +125,13 @@ def _model_keys(text: str) -> Iterator[Span]:
             yield match.span()
 
 
-_AUTHORITY: Final = re.compile(r":\\*/\\*/([^\s/?#\"'<>\\]++)")
+_AUTHORITY: Final = re.compile(r":?\\*/\\*/{1,3}([^\s/?#\"'<>\\]++)")
+# Without a scheme, where the port or the path behind it tells a host from an address of mail
+_USER_INFO: Final = re.compile(
+    r"(?<![\w.%+\-/@:])([\w.%+\-]{1,64}:[^\s/?#\"'<>\\@,;=&()\[\]{}]{1,256})@(?=[\w.\-]{1,255}(?:/|:[0-9]{2,5}(?!\w)))"
+)
+# The bots of Telegram have their token in the path.
+_BOT: Final = re.compile(r"(?<=/bot)([0-9]{6,12}:[\w\-]{20,}+)")
 # A password in the address of a database may hold a slash; its length bounds what each "://" costs.
 _REST_OF_PASSWORD: Final = re.compile(r"[^\s\"'<>@]{1,256}@(?=\w)")
 
@@ -134,14 +141,23 @@ _QUOTED_HOST: Final = re.compile(r"HTTP_HOST header: \\*'([^'\s@]++)@")
 
 
 def _user_infos(text: str) -> Iterator[Span]:
-    return iter(sorted([*_user_infos_of_urls(text), *(match.span(1) for match in _QUOTED_HOST.finditer(text))]))
+    return iter(sorted([*_user_infos_of_urls(text), *_user_infos_without_scheme(text)]))
+
+
+def _user_infos_without_scheme(text: str) -> Iterator[Span]:
+    for pattern in (_QUOTED_HOST, _USER_INFO):
+        yield from (match.span(1) for match in pattern.finditer(text))
 
 
 def _user_infos_of_urls(text: str) -> Iterator[Span]:
     for match in _AUTHORITY.finditer(text):
         authority = match[1]
-        if "@" in authority:
-            yield match.start(1), match.start(1) + authority.rindex("@")
+        user_info, at, _ = authority.rpartition("@" if "@" in authority else "%40")
+        has_scheme = match[0].startswith(":")
+        if at and (":" in user_info or "%3a" in user_info.lower() or (has_scheme and at == "@")):
+            yield match.start(1), match.start(1) + len(user_info)
+        elif not has_scheme:
+            continue
         elif ":" in authority and not authority.rpartition(":")[2].isdigit():
             rest = _REST_OF_PASSWORD.match(text, match.end())
             if rest is not None:
@@ -184,18 +200,19 @@ DETECTORS: Final = (
     Detector("iban", "bank account numbers whose length and checksum are right (ISO 13616)", (), ibans),
     Detector(
         "cloud_key",
-        "keys of AWS, Google, GitHub, GitLab, Slack, Stripe, npm, PyPI, SendGrid, DigitalOcean, Shopify and Vault",
+        "keys of AWS, Google, GitHub, GitLab, Slack, Stripe, npm, PyPI, SendGrid, DigitalOcean, Shopify and Vault, and"
+        " tokens of Telegram's bots",
         (
             *("akia", "asia", "abia", "acca", "aiza", "ya29", "gocspx", "ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
             *("github_pat", "glpat", "xox", "xapp-", "k_live", "k_test", "whsec", "sk-", "npm_", "pypi-", "sg."),
-            *("dop_v1", "shp", "hvs.", "hvb.", "age-secret", "key-", "hooks.slack"),
+            *("dop_v1", "shp", "hvs.", "hvb.", "age-secret", "key-", "hooks.slack", "/bot"),
         ),
         _cloud_keys,
     ),
     Detector("bearer", "what follows the words Bearer or Negotiate", ("bearer", "negotiate"), _bearers),
     Detector("basic", "user and password in base 64 behind the word Basic", ("basic",), _basics),
     Detector("user_option", "user and password behind the options -u and --user", ("-u",), _user_options),
-    Detector("url_credentials", "user and password in an address", ("@",), _user_infos),
+    Detector("url_credentials", "user and password in an address", ("@", "%40"), _user_infos),
     Detector(
         "signed_url",
         "the signatures of signed addresses (AWS, Google, Azure and such)",
@@ -220,7 +237,7 @@ _MAY_BE_NUMBER: Final = re.compile(
 # The beginnings of tokens and keys. Where every branch begins with a plain letter, a search is fast.
 _MAY_BE_TOKEN: Final = re.compile(
     "eyJ|AKIA|ASIA|ABIA|ACCA|AIza|AGE-SECRET|ya29|GOCSPX-|gh[pousr]_|github_pat_|glpat-|xox|xapp-|k_live_|k_test_"
-    "|whsec_|sk-|npm_|pypi-|SG[.]|dop_v1_|shp[acps]|hv[sb][.]|key-|hooks[.]slack|@|-[0-9a-f]{32}|PRIVATE KEY"
+    "|whsec_|sk-|npm_|pypi-|SG[.]|dop_v1_|shp[acps]|hv[sb][.]|key-|hooks[.]slack|/bot|@|%40|-[0-9a-f]{32}|PRIVATE KEY"
 )
 
 

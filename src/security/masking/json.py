@@ -66,7 +66,7 @@ _SAYING: Final = (
     "credential",
 )
 _SAYING_AND_SPACE: Final = (*(f"{word} " for word in _SAYING), "tokens ", "words ", "secrets ", "credentials ")
-_MAY_NAME: Final = re.compile(rf"[=:<{{%'\"`(\[]|--|(?:{'|'.join(_SAYING)})s?(?!\w)[^\w\"\\]*+\w", re.IGNORECASE)
+_MAY_NAME: Final = re.compile(rf"[=:<{{%'\"`(\[/]|--|(?:{'|'.join(_SAYING)})s?(?!\w)[^\w\"\\]*+\w", re.IGNORECASE)
 
 
 def looks_like_json(text: str) -> bool:
@@ -193,7 +193,7 @@ class _Document:
     def values_may_name(self) -> bool:
         """Tell whether a text in the document, which has no escapes, can give a value to a name."""
         text = self.text
-        has_signs = any(map(text.__contains__, ("=", "<", "%", "--", "'", "`", "("))) or self.values_may_say()
+        has_signs = any(map(text.__contains__, ("=", "<", "%", "--", "'", "`", "(", "/"))) or self.values_may_say()
         # Each name of the document has a colon behind its quote; any further colon is in a text.
         return has_signs or text.count(":") != text.count('":') + text.count('" :')
 

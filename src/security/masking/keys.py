@@ -82,7 +82,7 @@ NAMED: Final = frozenset((*_VALUES, "content", "text", "data", "old", "new"))
 
 # Whatever name of the lists a text has, it has one of these: most texts are told to be harmless by them.
 STEMS: Final = (
-    *("pass", "pwd", "psw", "pswd", "auth", "cred", "csrf", "xsrf", "key", "sess", "card", "cvv", "cvc", "code"),
+    *("pass", "pw", "psw", "auth", "cred", "srf", "key", "sess", "card", "cv", "code", "paro", "slo"),
     *("phrase", "token", "secret", "pin", "otp", "iban", "jwt", "bearer", "ssn", "social", "mnem", "assertion", "saml"),
     *("cookie", "sid", "sig", "hmac"),
 )
