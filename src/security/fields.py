@@ -129,6 +129,8 @@ class BodyText(StoredAs):
         limit = self.limit()
         if isinstance(value, Body):
             return value.stored(limit)
+        if not value:
+            return ""
         text, bound = str(value), capture_bound(limit)
         is_whole = bound is None or len(text) <= bound
         return stored_body(text[:bound], media_type(""), limit, is_whole=is_whole)
@@ -147,6 +149,8 @@ class Members(StoredAs):
     max_length: int
 
     def clean(self, value: Mapping[str, str | list[str]]) -> dict[str, str | list[str]]:
+        if not value:
+            return {}
         room = 2 * self.max_length
         seen: dict[str, str | list[str]] = {}
         for name, held in value.items():

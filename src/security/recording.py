@@ -79,13 +79,16 @@ def make_entry(record: Record, event: Event, *, state: IntEnum | None = None) ->
     if new_state is not None:
         record.state = new_state
     record.version += 1
-    settled = record.settled
+    values = record.settled.copy()
     with held_rules():
-        values = {
-            name: settled[name] if name in settled else _clean(record, name, how)
-            for name, how in FIELDS[record.kind].items()
-        }
-    if not settled:
+        for name, how in FIELDS[record.kind].items():
+            if name in values:
+                continue
+            try:
+                values[name] = how.clean(getattr(record, name))
+            except Exception as error:  # whatever was sent, what cannot be masked is not stored
+                values[name] = _hidden(error, name, record.reference, how)
+    if not record.settled:
         record.settled = {name: values[name] for name in SETTLED_FIELDS[record.kind]}
     return [Entry(record.kind, event, MappingProxyType(values))]
 
@@ -102,13 +105,6 @@ def remask(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
             if masked != values.get(name):
                 changes[name] = masked
     return changes
-
-
-def _clean(record: Record, name: str, how: StoredAs) -> object:
-    try:
-        return how.clean(getattr(record, name))
-    except Exception as error:  # whatever was sent, what cannot be masked is not stored
-        return _hidden(error, name, record.reference, how)
 
 
 def _hidden(error: Exception, name: str, reference: str, how: StoredAs) -> object:

@@ -62,7 +62,12 @@ def test_what_is_settled_is_masked_once_and_stays(monkeypatch: pytest.MonkeyPatc
     masked: list[str] = []
     mask = masking.mask_members
     monkeypatch.setattr(fields, "mask_members", lambda members, group: masked.append(group) or mask(members, group))
-    record = InputRequestRecord(path="/a", request_headers={"Authorization": "secret"})
+    record = InputRequestRecord(
+        path="/a",
+        queries={"page": "2"},
+        request_headers={"Authorization": "secret"},
+        response_headers={"Allow": "GET"},
+    )
     (first,) = recording.begin(record)
     record.path = "/b"
     (second,) = recording.complete(record, Event.FINISHED, state=RequestLogState.INFO)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from threading import current_thread, main_thread
+from typing import Final
 
 from security.backends.base import TransactionalWriter, Writer
 from security.backends.registry import writers
@@ -32,6 +32,22 @@ logger = logging.getLogger("security")
 _Targets = Sequence[tuple[str, Writer]]
 
 
+class _Fence:
+    """Keeps what goes wrong on the way to the backends from the site, unless it asks for it."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if not isinstance(error, Exception) or settings.RAISE_WRITER_EXCEPTIONS:
+            return False
+        logger.error("Log entries could not be written; the site goes on without them.", exc_info=error)
+        return True
+
+
+_fence: Final = _Fence()
+
+
 def deliver(entries: Sequence[Entry]) -> None:
     """Write entries to every selected backend; what one backend does hurts neither the caller nor the others.
 
@@ -39,7 +55,7 @@ def deliver(entries: Sequence[Entry]) -> None:
     """
     if not entries:
         return
-    with _fenced():
+    with _fence:
         blocking = _write_instantly(entries)
         if not blocking:
             return
@@ -58,7 +74,7 @@ async def adeliver(entries: Sequence[Entry]) -> None:
     """Do as `deliver`, without blocking the event loop."""
     if not entries:
         return
-    with _fenced():
+    with _fence:
         blocking = _write_instantly(entries)
         if blocking:
             await arun_blocking(_write_due, blocking, entries)
@@ -77,7 +93,7 @@ def deliver_later(make: Callable[[], Sequence[Entry]]) -> None:
 
 def flush(scope: Scope) -> None:
     """Write what waited for the end of a scope."""
-    with _fenced():
+    with _fence:
         batches = waiting.close(scope)
         if is_in_event_loop():
             _write_from_event_loop(batches)
@@ -89,21 +105,10 @@ def flush(scope: Scope) -> None:
 
 async def aflush(scope: Scope) -> None:
     """Do as `flush`, without blocking the event loop."""
-    with _fenced():
+    with _fence:
         batches = waiting.close(scope)
         if batches:
             await arun_blocking(_write_ripe, batches)
-
-
-@contextmanager
-def _fenced() -> Iterator[None]:
-    """Keep what goes wrong on the way to the backends from the site, unless it asks for it."""
-    try:
-        yield
-    except Exception:
-        if settings.RAISE_WRITER_EXCEPTIONS:
-            raise
-        logger.exception("Log entries could not be written; the site goes on without them.")
 
 
 def _write_instantly(entries: Sequence[Entry]) -> list[tuple[str, Writer]]:

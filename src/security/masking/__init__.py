@@ -7,21 +7,28 @@ to it is masked as text.
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from functools import lru_cache
+from typing import Any, Final
 
 from .content import mask_body as _mask_structure
 from .content import mask_loose, mask_value
 from .data import mask_data as _mask_data
 from .hiding import Finding, Hiding, settled
 from .json import looks_like_json
-from .members import Group, Members, may_have_more
+from .members import Group, Members
 from .members import mask_members as _mask_members
 from .patterns import apply_patterns, apply_patterns_to_masked
-from .rules import current_rules, held_rules
+from .rules import Rules, current_rules, held_rules
+from .suspects import suspects
 from .urls import mask_host as _mask_host
 from .urls import mask_path as _mask_path
 
 __all__ = ["Finding", "held_rules", "mask_body", "mask_data", "mask_host", "mask_members", "mask_path", "mask_text"]
+
+
+# The names of a form's parts can be in pieces, and the entities of XML are put together elsewhere.
+_COMPOSES: Final = re.compile(r"(?i)form-data|<!")
 
 
 def mask_text(text: str) -> str:
@@ -36,6 +43,8 @@ def mask_body(text: str, media_type: str, findings: list[Finding] | None = None)
     """Mask a message body by the structure that its content type claims; `findings` is told what was hidden."""
     hiding = _hiding(findings)
     if hiding is None or not text:
+        return text
+    if findings is None and not _COMPOSES.search(text) and not suspects((text,), hiding):
         return text
     if looks_like_json(text):
         # What is inside its strings is settled; the marks around them hide nothing.
@@ -52,7 +61,7 @@ def mask_members(members: Members, group: Group) -> dict[str, str | list[str]]:
 def mask_path(path: str) -> str:
     """Mask the path of an address."""
     hiding = _hiding()
-    if hiding is None or not path or not may_have_more({"": path}, "HEADERS", hiding):
+    if hiding is None or not suspects((path,), hiding):
         return path
     return settled(path, lambda path: apply_patterns_to_masked(_mask_path(path, hiding), hiding))
 
@@ -60,7 +69,7 @@ def mask_path(path: str) -> str:
 def mask_host(host: str) -> str:
     """Mask the host of an address."""
     hiding = _hiding()
-    return host if hiding is None or not host else _mask_host(host, hiding)
+    return host if hiding is None or not suspects((host,), hiding) else _mask_host(host, hiding)
 
 
 def mask_data(value: Any) -> Any:
@@ -71,7 +80,14 @@ def mask_data(value: Any) -> Any:
 
 def _hiding(findings: list[Finding] | None = None) -> Hiding | None:
     rules = current_rules()
-    return None if rules is None else Hiding(rules, _mask_inner, findings=findings)
+    if rules is None:
+        return None
+    return _hiding_by(rules) if findings is None else Hiding(rules, _mask_inner, findings=findings)
+
+
+@lru_cache(maxsize=16)
+def _hiding_by(rules: Rules) -> Hiding:
+    return Hiding(rules, _mask_inner)
 
 
 def _mask_inner(text: str, hiding: Hiding) -> str:

@@ -96,13 +96,6 @@ def pattern_of_name(patterns: tuple[str, ...], name: str) -> str | None:
     """Give the pattern of the group HEADERS or QUERIES that finds a name; None where none does."""
     if len(name) > _LONGEST_NAME:
         return "a name too long to be one"
-    find = _pattern_of_short_name if len(name) <= 100 else _pattern_of_short_name.__wrapped__
-    return find(patterns, name)
-
-
-# Clients invent names: the cache is bounded, and no longer name enters it.
-@lru_cache(maxsize=2048)
-def _pattern_of_short_name(patterns: tuple[str, ...], name: str) -> str | None:
     # A pattern may write a header's name as HTTP does or as WSGI does.
     spellings = {name.replace("_", "-"), name.replace("-", "_"), name}
     return next((p for p in patterns if any(_searched(p).search(spelling) for spelling in spellings)), None)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import Collection
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
 from security.config import Settings, settings
 
+from .harmless import HarmlessTexts
 from .keys import SensitiveKeys
 
 DEFAULT_PATTERNS: Final = frozenset(Settings.HIDE_SENSITIVE_DATA_PATTERNS.default.get("BODY", ()))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rules:
-    """The rules of a site."""
+    """The rules of a site; while its settings stay as they are, they are the same object."""
 
     replacement: str
     keys: SensitiveKeys
@@ -27,6 +27,7 @@ class Rules:
     headers: tuple[str, ...]
     queries: tuple[str, ...]
     disabled_detectors: frozenset[str]
+    harmless_texts: HarmlessTexts = field(default_factory=HarmlessTexts)
 
     @property
     def has_own_patterns(self) -> bool:
@@ -36,14 +37,18 @@ class Rules:
 _held: ContextVar[tuple[Rules | None] | None] = ContextVar("security_masking_rules", default=None)
 
 
-@contextmanager
-def held_rules() -> Iterator[None]:
-    """Read the settings once for all that is masked in this block."""
-    token = _held.set((_read_rules(),))
-    try:
-        yield
-    finally:
-        _held.reset(token)
+class held_rules:  # noqa: N801 it is called as a function is
+    """Reads the settings once for all that is masked in this block."""
+
+    __slots__ = ("_token",)
+
+    _token: Token[tuple[Rules | None] | None]
+
+    def __enter__(self) -> None:
+        self._token = _held.set((_read_rules(),))
+
+    def __exit__(self, *args: object) -> None:
+        _held.reset(self._token)
 
 
 def current_rules() -> Rules | None:

@@ -25,6 +25,8 @@ def storable(text: str) -> str:
 
 def fit_text(text: str, limit: int | None) -> str:
     """Cut `text` to `limit` characters, the last of them an ellipsis if something was cut off."""
+    if text.isascii() and "\0" not in text and (limit is None or len(text) <= limit):
+        return text
     if limit is not None and len(text) > limit:
         text = text[: max(limit - 1, 0)] + ELLIPSIS[:limit]
     text = storable(text)
@@ -38,6 +40,8 @@ def fit_mapping(mapping: Mapping[str, str | list[str]], limit: int, *, more: int
     A member that does not fit is cut; where members are left out, a member named with an ellipsis says how many.
     `more` are left out already.
     """
+    if more == 0 and _fits(mapping, limit):
+        return dict(mapping)
     kept: dict[str, str | list[str]] = {}
     room = limit
     for name, value in mapping.items():
@@ -54,6 +58,16 @@ def fit_mapping(mapping: Mapping[str, str | list[str]], limit: int, *, more: int
     if more:
         kept[ELLIPSIS] = f"{more} more"
     return kept
+
+
+def _fits(mapping: Mapping[str, str | list[str]], limit: int) -> bool:
+    """Tell quickly whether a mapping, as most are, can be stored as it is; False where that takes a closer look."""
+    text = "".join(mapping)
+    for value in mapping.values():
+        if not isinstance(value, str):
+            return False
+        text += value
+    return len(text) <= limit and text.isascii() and "\0" not in text
 
 
 def _fit_list(values: list[str], room: int) -> tuple[list[str], int]:

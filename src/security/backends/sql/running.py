@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # ER_CONSTRAINT_FAILED
 _REFUSALS_OF_MYSQL: Final = frozenset((1264, 1366, 1406, 3140, 4025))
 
+_NO_CONTEXT: Final = nullcontext()
+
 T = TypeVar("T")
 
 
@@ -62,14 +64,15 @@ def _run_once(
 
 def _savepoint(connection: BaseDatabaseWrapper) -> AbstractContextManager[Any]:
     # A site can also turn autocommit off by hand.
-    is_open = connection.in_atomic_block or not connection.get_autocommit()
-    return transaction.atomic(using=connection.alias) if is_open else nullcontext()
+    autocommit = connection.get_autocommit() if connection.connection is None else connection.autocommit
+    is_open = connection.in_atomic_block or not autocommit
+    return transaction.atomic(using=connection.alias) if is_open else _NO_CONTEXT
 
 
 def _time_limit(connection: BaseDatabaseWrapper, seconds: float) -> AbstractContextManager[None]:
     if connection.vendor == "postgresql":
         return watchdog.watching(connection.connection, seconds)
-    return nullcontext()
+    return _NO_CONTEXT
 
 
 def is_outage(error: Exception) -> bool:

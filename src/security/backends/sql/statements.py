@@ -51,6 +51,12 @@ def changing_columns(model: type[models.Model]) -> list[Column]:
     return [*changing, *(column for column in stored_columns(model) if column.attname == "version")]
 
 
+def columns_of_update(model: type[models.Model]) -> list[Column]:
+    """Give the columns whose values an update takes: the changing ones, the key, and once more the version."""
+    changing = changing_columns(model)
+    return [*changing, model._meta.pk, changing[-1]]
+
+
 @made_once
 def upsert(connection: BaseDatabaseWrapper, model: type[models.Model], rows: int) -> str:
     """Give the statement that stores `rows` entries of one kind."""
@@ -74,7 +80,7 @@ def insert(connection: BaseDatabaseWrapper, model: type[models.Model], rows: int
 
 @made_once
 def update(connection: BaseDatabaseWrapper, model: type[models.Model], rows: int) -> str:
-    """Give the statement that changes the row of an entry: the changing columns, its id, and again its version."""
+    """Give the statement that changes the row of an entry; its parameters are those of `columns_of_update`."""
     table, key, version = _quoted(connection, model._meta.db_table, "id", "version")
     changing = _quoted_columns(connection, changing_columns(model))
     assignments = ", ".join(f"{column} = %s" for column in changing)

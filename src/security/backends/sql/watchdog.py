@@ -8,8 +8,7 @@ time has passed, as `Connection.cancel` of the driver allows from another thread
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from threading import Condition, Lock, Thread
 from time import monotonic
 from typing import Any, Final
@@ -20,26 +19,31 @@ _INTERVAL: Final = 0.25
 _IDLE_LOOKS: Final = 40
 
 
-class _Ticket:
-    """One write that is watched."""
+class _Watch:
+    """One write that is watched, for as long as its block runs."""
 
-    __slots__ = ("_driver_connection", "_is_over", "_lock", "deadline")
+    __slots__ = ("_driver_connection", "_is_over", "_lock", "_watchdog", "deadline")
 
-    def __init__(self, driver_connection: Any, seconds: float) -> None:
+    def __init__(self, watchdog: Watchdog, driver_connection: Any, seconds: float) -> None:
         self.deadline = monotonic() + seconds
+        self._watchdog = watchdog
         self._driver_connection = driver_connection
         self._lock = Lock()
         self._is_over = False
+
+    def __enter__(self) -> None:
+        self._watchdog.add(self)
+
+    def __exit__(self, *args: object) -> None:
+        self._watchdog.discard(self)
+        # Waits while its own cancellation is under way, so that it can hit no later statement of the site.
+        with self._lock:
+            self._is_over = True
 
     def cancel(self) -> None:
         with self._lock:
             if not self._is_over:
                 _cancel(self._driver_connection)
-
-    def end(self) -> None:
-        # Waits while its own cancellation is under way, so that it can hit no later statement of the site.
-        with self._lock:
-            self._is_over = True
 
 
 class Watchdog:
@@ -47,23 +51,22 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._condition = Condition()
-        self._tickets: set[_Ticket] = set()
+        self._watches: set[_Watch] = set()
         self._thread: Thread | None = None
         self._looks_without_write = 0
 
-    @contextmanager
-    def watching(self, driver_connection: Any, seconds: float) -> Iterator[None]:
-        """Cancel what `driver_connection` does in this block once `seconds` have passed."""
-        ticket = _Ticket(driver_connection, seconds)
+    def watching(self, driver_connection: Any, seconds: float) -> _Watch:
+        """Cancel what `driver_connection` does in the block of what this gives, once `seconds` have passed."""
+        return _Watch(self, driver_connection, seconds)
+
+    def add(self, watch: _Watch) -> None:
         with self._condition:
-            self._tickets.add(ticket)
+            self._watches.add(watch)
             self._wake()
-        try:
-            yield
-        finally:
-            with self._condition:
-                self._tickets.discard(ticket)
-            ticket.end()
+
+    def discard(self, watch: _Watch) -> None:
+        with self._condition:
+            self._watches.discard(watch)
 
     def _wake(self) -> None:
         if self._thread is None or not self._thread.is_alive():
@@ -80,11 +83,11 @@ class Watchdog:
         with self._condition:
             while True:
                 now = monotonic()
-                for ticket in [ticket for ticket in self._tickets if ticket.deadline <= now]:
-                    self._tickets.discard(ticket)
+                for watch in [watch for watch in self._watches if watch.deadline <= now]:
+                    self._watches.discard(watch)
                     # A server that hangs takes its time to answer this as well; the other writes do not wait for it.
-                    Thread(target=ticket.cancel, name="security-log-cancel", daemon=True).start()
-                self._looks_without_write = 0 if self._tickets else self._looks_without_write + 1
+                    Thread(target=watch.cancel, name="security-log-cancel", daemon=True).start()
+                self._looks_without_write = 0 if self._watches else self._looks_without_write + 1
                 self._condition.wait(_INTERVAL if self._looks_without_write < _IDLE_LOOKS else None)
 
 

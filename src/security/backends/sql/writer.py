@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
-from django.conf import settings as site_settings
 from django.db import (
     DatabaseError,
     InterfaceError,
@@ -15,16 +14,16 @@ from django.db import (
     models,
     router,
 )
-from django.utils import timezone
 
 from security.backends.base import EntriesRefusedError, TransactionalWriter
 from security.records import Entry
 
+from .encoding import encoder_of
 from .models import LOG_MODELS, Log, RelatedObject
 from .running import is_outage, run
 from .statements import (
     Statement,
-    changing_columns,
+    columns_of_update,
     insert,
     insert_new,
     stored_columns,
@@ -36,7 +35,6 @@ from .transactions import is_in_transaction, is_of_test
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-    from .statements import Column
 
 # Rows of one statement; with 30 columns SQLite's bound of 32,766 parameters is far.
 _MOST_ROWS: Final = 200
@@ -45,7 +43,6 @@ _MOST_ROWS: Final = 200
 _FAULTS: Final = (DatabaseError, InterfaceError, ValueError, TypeError, OverflowError)
 
 _Rows = Sequence[Sequence[Any]]
-_Encode = Callable[[Any, "BaseDatabaseWrapper"], Any]
 
 
 class SQLWriter(TransactionalWriter):
@@ -57,26 +54,26 @@ class SQLWriter(TransactionalWriter):
 
     def write(self, entries: Sequence[Entry]) -> None:
         refusals: list[Exception] = []
-        begun = {entry.id for entry in entries if entry.version == 1}
         for model, latest in _by_model(entries):
             connection = connections[router.db_for_write(model)]
             if len(latest) > 1:
                 refusals += _execute(connection, upsert, model, _rows(connection, model, latest))
-            elif latest[0].id in begun:
+            elif _is_begun_by(entries, latest[0].id):
                 refusals += _begin(connection, model, latest[0])
             else:
                 refusals += _succeed(connection, model, latest[0])
-        relations = list(_relations(entries))
-        if relations:
+        if any(entry.related_objects for entry in entries):
+            relations = _relations(entries)
             connection = connections[router.db_for_write(RelatedObject)]
-            encode = _encoder(connection, tuple(stored_columns(RelatedObject)))
-            refusals += _execute(connection, insert_new, RelatedObject, [encode(values) for values in relations])
+            encoder = encoder_of(RelatedObject, stored_columns)
+            rows = [encoder.parameters(values, connection) for values in relations]
+            refusals += _execute(connection, insert_new, RelatedObject, rows)
         if refusals:
             raise EntriesRefusedError(refusals)
 
     def shares_fate(self, entries: Sequence[Entry]) -> bool:
-        aliases = {router.db_for_write(LOG_MODELS[kind]) for kind in {entry.kind for entry in entries}}
-        return any(is_in_transaction(connections[alias]) for alias in aliases)
+        log_models = [LOG_MODELS[kind] for kind in {entry.kind for entry in entries}]
+        return any(is_in_transaction(connections[router.db_for_write(model)]) for model in log_models)
 
     def is_connected(self) -> bool:
         return _connection().connection is not None
@@ -105,9 +102,13 @@ def _connection() -> BaseDatabaseWrapper:
     return connections[router.db_for_write(RelatedObject)]
 
 
+def _is_begun_by(entries: Sequence[Entry], log_id: UUID) -> bool:
+    return any(entry.version == 1 and entry.id == log_id for entry in entries)
+
+
 def _rows(connection: BaseDatabaseWrapper, model: type[Log], entries: Sequence[Entry]) -> _Rows:
-    encode = _encoder(connection, _columns(model, stored_columns))
-    return [encode(entry.values) for entry in entries]
+    encoder = encoder_of(model, stored_columns)
+    return [encoder.parameters(entry.values, connection) for entry in entries]
 
 
 def _begin(connection: BaseDatabaseWrapper, model: type[Log], entry: Entry) -> list[Exception]:
@@ -124,10 +125,9 @@ def _begin(connection: BaseDatabaseWrapper, model: type[Log], entry: Entry) -> l
 
 def _succeed(connection: BaseDatabaseWrapper, model: type[Log], entry: Entry) -> list[Exception]:
     """Store an entry whose record has a row, unless the first entry was lost: then this one makes it whole."""
-    changes = _encoder(connection, _columns(model, changing_columns))(entry.values)
-    (key,) = _encoder(connection, (model._meta.pk,))(entry.values)
+    parameters = encoder_of(model, columns_of_update).parameters(entry.values, connection)
     try:
-        if run(connection, update(connection, model, 1), [*changes, key, changes[-1]]):
+        if run(connection, update(connection, model, 1), parameters):
             return []
     except _FAULTS as error:
         if is_outage(error):
@@ -136,13 +136,15 @@ def _succeed(connection: BaseDatabaseWrapper, model: type[Log], entry: Entry) ->
     return _execute(connection, upsert, model, _rows(connection, model, [entry]))
 
 
-def _by_model(entries: Sequence[Entry]) -> Iterator[tuple[type[Log], list[Entry]]]:
+def _by_model(entries: Sequence[Entry]) -> Iterable[tuple[type[Log], list[Entry]]]:
+    if len(entries) == 1:
+        return [(LOG_MODELS[entries[0].kind], [entries[0]])]
     # One statement cannot touch a row twice: the latest entry of a record holds all that the earlier ones do.
     latest = {entry.id: entry for entry in sorted(entries, key=lambda entry: int(entry.version))}
     by_model: defaultdict[type[Log], list[Entry]] = defaultdict(list)
     for entry in latest.values():
         by_model[LOG_MODELS[entry.kind]].append(entry)
-    yield from by_model.items()
+    return by_model.items()
 
 
 def _relations(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
@@ -181,39 +183,3 @@ def _execute_singly(
 ) -> list[Exception]:
     """Store what can be stored of a batch that was refused."""
     return [error for row in rows for error in _execute(connection, statement, model, [row])]
-
-
-@lru_cache(maxsize=64)
-def _columns(model: type[Log], columns: Callable[[type[Log]], list[Column]]) -> tuple[Column, ...]:
-    return tuple(columns(model))
-
-
-def _encoder(connection: BaseDatabaseWrapper, columns: tuple[Column, ...]) -> Callable[[Any], list[Any]]:
-    """Give the function from the values of an entry to the parameters of some columns, in their order."""
-    encoders = _column_encoders(columns)
-    return lambda values: [
-        value if (value := values[name]) is None or encode is None else encode(value, connection)
-        for name, encode in encoders
-    ]
-
-
-@lru_cache(maxsize=64)
-def _column_encoders(columns: tuple[Column, ...]) -> tuple[tuple[str, _Encode | None], ...]:
-    return tuple((field.attname, _column_encoder(field)) for field in columns)
-
-
-def _column_encoder(field: models.Field[Any, Any]) -> _Encode | None:
-    if isinstance(field, models.GenericIPAddressField):
-        return field.get_db_prep_value
-    if isinstance(field, (models.CharField, models.TextField, models.FloatField, models.BooleanField)):
-        # Drivers take these as they are; None says so, and saves a call for each.
-        return None
-    if isinstance(field, models.IntegerField):
-        return lambda value, connection: int(value)
-    if isinstance(field, models.DateTimeField):
-        return lambda value, connection: field.get_db_prep_value(_in_site_zone(value), connection)
-    return field.get_db_prep_save
-
-
-def _in_site_zone(moment: Any) -> Any:
-    return moment if site_settings.USE_TZ else timezone.make_naive(moment, timezone.get_default_timezone())

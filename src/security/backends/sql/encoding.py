@@ -1,0 +1,72 @@
+"""The values of an entry as the parameters of a statement.
+
+All databases read a text as what its column holds. Where Django would hand over an object of the driver's own, of which
+the driver makes a text, the text is made here, several times faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings as site_settings
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    from .statements import Column
+
+_Encode = Callable[[Any, "BaseDatabaseWrapper"], Any]
+
+_encode_json: Final = DjangoJSONEncoder().encode
+
+
+class Encoder:
+    """Makes the parameters of two or more columns, in their order."""
+
+    __slots__ = ("_encoded", "_values_of")
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._values_of = itemgetter(*(column.attname for column in columns))
+        encoders = [_encoder_of_column(column) for column in columns]
+        self._encoded = [(position, encode) for position, encode in enumerate(encoders) if encode is not None]
+
+    def parameters(self, values: Mapping[str, Any], connection: BaseDatabaseWrapper) -> list[Any]:
+        parameters = list(self._values_of(values))
+        for position, encode in self._encoded:
+            value = parameters[position]
+            if value is not None:
+                parameters[position] = encode(value, connection)
+        return parameters
+
+
+@lru_cache(maxsize=64)
+def encoder_of(model: type[models.Model], columns: Callable[[type[models.Model]], Sequence[Column]]) -> Encoder:
+    """Give the encoder of the columns that `columns` names of a model."""
+    return Encoder(columns(model))
+
+
+def _encoder_of_column(column: Column) -> _Encode | None:
+    """Give how a value of a column becomes a parameter; None where drivers take it as it is."""
+    if isinstance(column, models.UUIDField):
+        return lambda value, connection: value.hex
+    if isinstance(column, models.JSONField):
+        return lambda value, connection: "{}" if value == {} else _encode_json(value)
+    if isinstance(column, models.GenericIPAddressField):
+        return lambda value, connection: column.get_prep_value(value)
+    if isinstance(column, (models.CharField, models.TextField, models.FloatField, models.BooleanField)):
+        return None
+    if isinstance(column, models.IntegerField):
+        return lambda value, connection: int(value)
+    if isinstance(column, models.DateTimeField):
+        return lambda value, connection: str(connection.ops.adapt_datetimefield_value(_in_site_zone(value)))
+    return column.get_db_prep_save
+
+
+def _in_site_zone(moment: Any) -> Any:
+    return moment if site_settings.USE_TZ else timezone.make_naive(moment, timezone.get_default_timezone())

@@ -1,0 +1,34 @@
+"""Texts that are known to have nothing to hide.
+
+Most of what clients send is what they sent before: a host, a user agent, the types that they accept. Only a text in
+which nothing was found is remembered, so no secret is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+# Clients invent texts: what is remembered is bounded, and no longer text is.
+_LONGEST: Final = 200
+_MOST: Final = 4096
+
+
+class HarmlessTexts:
+    """The texts in which the rules of a site, which stay as they are, find nothing."""
+
+    __slots__ = ("_texts",)
+
+    def __init__(self) -> None:
+        self._texts: set[str] = set()
+
+    def unknown(self, texts: Iterable[str]) -> list[str]:
+        """Give those of some texts that have to be searched."""
+        known = self._texts
+        return [text for text in texts if text not in known]
+
+    def add(self, texts: Iterable[str]) -> None:
+        if len(self._texts) >= _MOST:
+            # Another thread may still look into the old one.
+            self._texts = set()
+        self._texts.update(text for text in texts if len(text) <= _LONGEST)
