@@ -14,6 +14,9 @@ _BEFORE_HEAD: Final = re.compile(r"(?:\ufeff?(?:sep=.|[ \t,;|\"]*+(?:\#[^\r\n]*+
 _COMMENT_OF_NAMES: Final = re.compile(r"\#[ \t]*+([^\r\n]++)(?:\r\n|\n|\r)\Z")
 _LINE: Final = re.compile(r"([^\r\n]*+)(?:\r\n|\n|\r|\Z)")
 _HAS_DELIMITER: Final = re.compile(rf"[{_DELIMITERS}]")
+_NAMES: Final = re.compile(rf'[\w .\-"/{_DELIMITERS}]++\r?')
+_LONGEST_HEAD: Final = 2000
+_LONGEST_ROW: Final = 20_000
 _MOST_TITLES: Final = 10
 _BARE: Final = re.compile(r"[\"\r\n]")
 
@@ -23,6 +26,18 @@ def _field_pattern(delimiter: str) -> re.Pattern[str]:
     mark = re.escape(delimiter)
     # A quoted field whose end is missing ends with the text.
     return re.compile(rf'(?:"((?:[^"]++|"")*+)(?:"|\Z)|([^{mark}\r\n]*+))([^{mark}\r\n]*+)({mark}|\r\n|\n|\r|\Z)')
+
+
+def looks_like_table(text: str, hiding: Hiding) -> bool:
+    """Tell whether a text of any kind begins with the names of columns, one of them secret, and a row of as many."""
+    lines = text.lstrip("\ufeff\r\n").split("\n", 2)
+    if len(lines) < 2 or len(lines[0]) > _LONGEST_HEAD:
+        return False
+    delimiter = max(_DELIMITERS, key=lines[0].count)
+    count = lines[0].count(delimiter)
+    if not count or lines[1][:_LONGEST_ROW].count(delimiter) != count or _NAMES.fullmatch(lines[0]) is None:
+        return False
+    return any(hiding.is_secret(name.strip(' \r"')) for name in lines[0].split(delimiter))
 
 
 def mask_csv(text: str, hiding: Hiding) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .hiding import Hiding, settled
-from .keys import NAMED, NAMING
+from .keys import NAMED, NAMING, PLACES
 from .numbers import is_card_number
 from .patterns import apply_patterns_to_masked
 
@@ -38,10 +38,12 @@ def _mask_items(items: list[Any], hiding: Hiding) -> list[Any]:
 
 def _mask_members(members: dict[str, Any], hiding: Hiding) -> dict[str, Any]:
     is_named_secret = any(
-        isinstance(value, str)
-        and (name.casefold() in NAMING or (name == "path" and "op" in members))
-        and hiding.is_secret(value)
+        isinstance(said, str)
+        and (name.casefold() in NAMING or name in PLACES or (name == "path" and "op" in members))
+        and hiding.is_secret(said)
         for name, value in members.items()
+        # Of a place the end says it.
+        for said in ([value[-1] if isinstance(value, list) and value and name in PLACES else value])
     )
     masked = {}
     for name, value in members.items():

@@ -10,12 +10,13 @@ import binascii
 import re
 import time
 from base64 import b64decode, urlsafe_b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from .hiding import Hiding
+from .keys import is_code_of_oauth
 from .numbers import Span, card_numbers, ibans
 from .spaces import BLANK
 
@@ -188,6 +189,31 @@ def _django_tokens(text: str) -> Iterator[Span]:
             yield match.span(1)
 
 
+_password_options: Final = _first_groups(
+    r"(?i)(?:(?<![\w\-])curl(?= )[^\r\n|;]{0,200}?\s-u(?=\w{1,64}:)|\blogin\s{1,3}+\S{1,100}+\s{1,3}+password\s{1,3}+"
+    r"|(?<![\w\-])(?:mysql\w*+|mariadb[\w\-]*+|mongo\w*+|sshpass|(?:docker|podman|helm(?: registry)?|az) login)"
+    r"(?= )[^\r\n|;]{0,200}?\s-p[ \t]*+|(?<![\w\-])redis-cli(?= )[^\r\n|;]{0,200}?\s-a[ \t]++)"
+    r"[\"']?([^\s\"'<>\-][^\s\"'<>]*+)"
+)
+_OAUTH_CODE: Final = re.compile(r"(?<![\w.%\-])code=([^&\s\"'<>#]++)(&[^\s\"'<>]{1,1000}+)?")
+_LONGEST_QUERY_BEFORE: Final = 1000
+
+
+def _oauth_codes(text: str) -> Iterator[Span]:
+    for match in _OAUTH_CODE.finditer(text):
+        before = text[max(match.start() - _LONGEST_QUERY_BEFORE, 0) : match.start()]
+        fields = (re.split(r"[\s\"'<>?#]", before)[-1] + (match[2] or "")).split("&")
+        values = {name: value for name, _, value in (field.partition("=") for field in fields)}
+        if is_code_of_oauth(values, match[1], values.get("state", "")):
+            yield match.span(1)
+
+
+_identified_by: Final = _first_groups(
+    r"(?i)\bidentified\s{1,3}+(?:with\s{1,3}+[\w\"'`]{1,40}+\s{1,3}+)?(?:by|as)(?:\s{1,3}+password)?\s{1,3}+"
+    r"\\*+[\"']((?:[^\"'\\]++|\\[^\"'])++)"
+)
+_failing_rows: Final = _first_groups(r"(?i)\bfailing row contains \(([^\r\n]+?)\)?\.?(?=[\r\n]|\Z)")
+
 DETECTORS: Final = (
     Detector("private_key", "private keys in PEM, also one whose end was cut off", ("private key",), _private_keys),
     Detector("jwt", "JSON Web Tokens (RFC 7519), also one whose end was cut off", ("eyj",), _first_groups(_JWT)),
@@ -212,6 +238,17 @@ DETECTORS: Final = (
     Detector("bearer", "what follows the words Bearer or Negotiate", ("bearer", "negotiate"), _bearers),
     Detector("basic", "user and password in base 64 behind the word Basic", ("basic",), _basics),
     Detector("user_option", "user and password behind the options -u and --user", ("-u",), _user_options),
+    Detector(
+        "password_option",
+        "passwords behind the options -p and -a of the clients of databases and of registries, and in files of netrc",
+        ("curl", "mysql", "mariadb", "mongo", "sshpass", "docker", "podman", "helm", "redis-cli", "login"),
+        _password_options,
+    ),
+    Detector(
+        "oauth_code", "the code of OAuth in an address or a form, beside what comes with it", ("code=",), _oauth_codes
+    ),
+    Detector("sql_password", "what SQL has behind IDENTIFIED BY", ("identified",), _identified_by),
+    Detector("failing_row", "the row that PostgreSQL quotes when it refuses one", ("failing row",), _failing_rows),
     Detector("url_credentials", "user and password in an address", ("@", "%40"), _user_infos),
     Detector(
         "signed_url",
@@ -241,6 +278,11 @@ _MAY_BE_TOKEN: Final = re.compile(
 )
 
 
+_RARE: Final = ("identified", "code=", "failing row", "login ")
+# Those that take a password behind a short option.
+_CLIENTS: Final = ("curl", "mysql", "mariadb", "mongo", "redis-cli", "docker", "podman", "helm", "az ")
+
+
 def may_find(text: str, lowered: str) -> bool:
     """Tell quickly whether a detector can find something in a text, which is given in small letters as well."""
     if _MAY_BE_NUMBER.search(text) is not None or _MAY_BE_TOKEN.search(text) is not None:
@@ -248,6 +290,8 @@ def may_find(text: str, lowered: str) -> bool:
     if "bearer" in lowered or "basic" in lowered or "negotiate" in lowered:
         return True
     if "-u" in text and ":" in text:
+        return True
+    if any(map(lowered.__contains__, _RARE)) or (" -" in text and any(map(lowered.__contains__, _CLIENTS))):
         return True
     return "=" in text and ("sig" in lowered or "x-amz" in lowered or "x-goog" in lowered or "hmac" in lowered)
 
@@ -263,6 +307,13 @@ def detect(text: str, hiding: Hiding) -> str:
         if not detector.signs or any(sign in lowered for sign in detector.signs):
             text = _hidden(text, detector, hiding)
     return text
+
+
+def has_secret(text: str, disabled: Collection[str]) -> bool:
+    """Tell whether a detector that is on finds something in a short text."""
+    return may_find(text, text.lower()) and any(
+        next(detector.find(text), None) is not None for detector in DETECTORS if detector.name not in disabled
+    )
 
 
 def _hidden(text: str, detector: Detector, hiding: Hiding) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import quote_plus, unquote_plus
 
 from .hiding import Hiding
-from .keys import NAMED_FIELDS, NAMING
+from .keys import NAMED_FIELDS, NAMING, is_code_of_oauth
 
 _IS_FORM: Final = re.compile(r"[^\s=&]*+=[^\r\n]*+[\r\n]*\Z|[^\s=&]*+&[^\r\n]*+\Z")
 
@@ -23,13 +23,22 @@ def mask_fields(text: str, hiding: Hiding, separator: str = "&") -> str:
     """Mask fields with a separator between them; what has nothing to hide stays byte for byte."""
     fields = text.split(separator)
     is_named = any(_names_secret(field, hiding) for field in fields) if "=" in text else False
-    return separator.join([_masked(field, hiding, is_named=is_named) for field in fields])
+    masked = [_masked(field, hiding, is_named=is_named) for field in fields]
+    for position, field in enumerate(fields):
+        if field.startswith("code=") and masked[position] == field and _is_code(fields, hiding):
+            masked[position] = f"code={hiding.hide('code of OAuth', field[5:])}"
+    return separator.join(masked)
 
 
 def _names_secret(field: str, hiding: Hiding) -> bool:
     """Tell whether a field names what another one holds: field=password&value=x."""
     name, _, value = field.partition("=")
     return name.lower() in NAMING and hiding.is_secret(unquote_plus(value))
+
+
+def _is_code(fields: list[str], hiding: Hiding) -> bool:
+    values = {name: value for name, _, value in (field.partition("=") for field in fields)}
+    return values["code"] != hiding.replacement and is_code_of_oauth(values, values["code"], values.get("state", ""))
 
 
 def _masked(field: str, hiding: Hiding, *, is_named: bool) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 
 from . import detectors
 from .hiding import Hiding
-from .keys import NAMED, NAMING
+from .keys import NAMED, NAMING, PLACES
 from .numbers import is_card_number
 
 _SPACE: Final = r"[ \t\n\r]*+"
@@ -251,7 +251,7 @@ class _Document:
         """Find where the values begin whose neighbour in the same object gives them a secret name."""
         found: dict[int, str] = {}
         objects: list[tuple[str, list[int]]] = []
-        is_key_of_name = False
+        is_key_of_name = is_place = False
         # JSON Patch (RFC 6902): {"op": "replace", "path": "/password", "value": "..."}
         has_patches = '"op"' in self.lowered
         for match in re.finditer(rf"{_STRING.pattern}|[{{}}]", self.text, re.DOTALL):
@@ -267,12 +267,15 @@ class _Document:
                 raw = match[1]
                 if match[3] is not None:
                     member = raw.casefold()
-                    is_key_of_name = member in NAMING or (has_patches and member == "path")
+                    is_place = member in PLACES
+                    is_key_of_name = is_place or member in NAMING or (has_patches and member == "path")
                     if member in NAMED:
                         objects[-1][1].append(match.end())
                     continue
                 if is_key_of_name and self.hiding.is_secret(_decoded(raw)):
                     objects[-1] = (_decoded(raw), objects[-1][1])
+                if is_place:
+                    continue
             is_key_of_name = False
         for name, places in objects:
             if name:

@@ -7,9 +7,11 @@ value whose end cannot be told is hidden to the end of the text.
 from __future__ import annotations
 
 import re
+from html import escape, unescape
 from typing import Final
 from urllib.parse import unquote_plus
 
+from .databases import mask_databases, may_be_of_database
 from .hiding import Hiding
 from .keys import NAMED, NAMING
 from .spaces import BLANK, SPACE, UNSEEN
@@ -19,7 +21,7 @@ from .values import BARE, OPENED, angled_span, end_of_container, quoted_span, va
 # The look behind keeps a search from beginning in the middle of a word, and so the work linear.
 _COMMENT: Final = r"(?:/\*[^*]{0,100}+\*+/|(?://|\#)[^\r\n]{0,100}+[\r\n])"
 _PAIR: Final = re.compile(
-    rf"(?<![\w%.\-$@\[\]+{UNSEEN}])(?P<key>(?:[\w%.\-$@\[\]+{UNSEEN}]++|(?<!\\)\\++u[0-9a-fA-F]{{4}})++)"
+    rf"(?<![\w%.\-$@\[\]+{UNSEEN}\u0300-\u036f])(?P<key>(?:[\w%.\-$@\[\]+{UNSEEN}\u0300-\u036f]++|(?<!\\)\\++u[0-9a-fA-F]{{4}})++)"
     # **Password**: as chats emphasize a name
     rf"(?:(?P<close>\\*+[\"'`]\]?){SPACE}{{0,40}}+|(?:\)|\*{{1,3}}(?=[ \t]?:))?{BLANK}{{0,8}}+)"
     rf"(?:{_COMMENT}{SPACE}{{0,40}}+){{0,3}}+"
@@ -32,7 +34,7 @@ _LAST_WORDS: Final = frozenset(("key", "number", "code", "no", "word", "id", "ph
 
 _ESCAPE: Final = re.compile(r"(?<!\\)\\++u([0-9a-fA-F]{4})")
 # Letters, numbers and most signs need no escape: who writes one hides something.
-_NEEDLESS_ESCAPE: Final = re.compile(r"(?<!\\)\\++u00(2[013-9a-fA-F]|[3467][0-9a-fA-F]|5[0-9abd-fA-F])")
+_NEEDLESS_ESCAPE: Final = re.compile(r"(?<!\\)\\++(?:u00|x)(2[013-9a-fA-F]|[3467][0-9a-fA-F]|5[0-9abd-fA-F])")
 # ('password', 'x'): a couple, as items() gives it, and as a call has it: setdefault('password', 'x')
 _COUPLE: Final = re.compile(
     r"[(\[]\s{0,8}+(?:[\w.]{1,60}+,[ \t]{0,8}+)?[bBuU]?\\*+[\"']([\w.\- \[\]]{1,100}+)\\*+[\"']\s{0,8}+,\s{0,8}+"
@@ -54,26 +56,20 @@ _OPTION: Final = re.compile(
 )
 # What stands behind the name of a secret in a sentence: is now x, was "x", for ann: x
 _SAID: Final = re.compile(
-    r"(?i)(?<![\w\-])(?:pass(?:word|phrase|code|wd)s?|pin|secrets?|tokens?|otp|heslo|pass?wort|kennwort|credentials?"
+    r"(?i)(?<![\w\-])[\w\-]{0,40}?(?:pass(?:word|phrase|code|wd)s?|pwd|pin|secrets?|tokens?|otp|heslo|pass?wort|kennwort|credentials?"
     r"|(?:api|access|secret|private|session|signing|encryption|license)[ _\-]?key|session[ _\-]?id|client secret"
-    r"|(?:one[ \-]?time|verification|security|access|login|recovery|auth|authorization)[ \-](?:pass)?code)"
+    r"|(?:one[ \-]?time|verification|security|access|login|recovery|auth|authorization)[ \-](?:pass)?code)(?![\w\-])"
     rf"(?:{SPACE}(?:for|of){SPACE}[^\s:]{{1,40}}+(?:{SPACE}[^\s:]{{1,40}}+)??(?=:|{SPACE}(?:is|was){SPACE})"
     rf"|{SPACE}?[(\[][^()\[\]\r\n]{{1,40}}+[)\]](?={SPACE}?:))?"
-    rf"(?:{SPACE}{{1,3}}(?:is|was|are|were|has|been|now|equals|set|changed|reset|to|from|starts|with|je|ist|es|est)"
+    rf"(?:{SPACE}{{1,3}}(?:is|was|are|were|has|been|now|equals|set|changed|reset|to|from|starts|with|je|ist|lautet|es|est)"
     rf"(?!\w)){{0,4}}+(?:{SPACE}?[:=])?{SPACE}{{1,3}}[\"'`(\[]?([^\s\"'<>,`()]{{4,}})"
 )
 _DATE_OR_TIME: Final = re.compile(r"\d{4}-\d\d|\d\d?[:.]\d\d(?!\d)|\d\d?/\d\d?/\d")
 _AFTER_QUOTED: Final = re.compile(r"(?!\w|[\"']\w)")
-# Words of statements and of programs, behind which a password stands without a sign.
+# As in a sentence, password 'x' is wrong, or as in a call, set_password('x')
 _QUOTED_PASSWORD: Final = re.compile(
-    r"(?i)(?<![\w\-])(?:identified\s(?:with\s[\w\"'`]{1,40}\s)?(?:by|as)(?:\spassword)?"
-    r"|(?:set_?|check_?|make_?|verify_?|hash_?|validate_?)?pass(?:word|phrase|wd))(?:\s{1,3}+\(?|\()(?=\\*+[\"'`])"
-)
-_BARE_PASSWORD: Final = re.compile(
-    r"(?i)(?:\blogin\s{1,3}+\S{1,100}+\s{1,3}+password\s{1,3}+"
-    r"|(?<![\w\-])(?:mysql\w*+|mariadb[\w\-]*+|mongo\w*+|sshpass|(?:docker|podman|helm(?: registry)?|az) login)"
-    r"(?= )[^\r\n|;]{0,200}?\s-p[ \t]*+|(?<![\w\-])redis-cli(?= )[^\r\n|;]{0,200}?\s-a[ \t]++)"
-    r"[\"']?([^\s\"'<>\-][^\s\"'<>]*+)"
+    r"(?i)(?<![\w\-])(?:set_?|check_?|make_?|verify_?|hash_?|validate_?)?pass(?:word|phrase|wd)"
+    r"(?:\s{1,3}+(?:for\s{1,3}+[^\s=]{1,80}+\s{0,3}+=\s{0,3}+)?|\()(?=\\*+[\"'`])"
 )
 _ENCODED_TOKEN: Final = re.compile(r"[^\s\"'<>]++")
 _ENCODED_SIGN: Final = re.compile(r"%[0-7][0-9a-fA-F]")
@@ -89,8 +85,12 @@ _WRITTEN_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r",
 
 def mask_pairs(text: str, hiding: Hiding) -> str:
     """Hide the values that a text gives to secret names."""
-    if "\\u" in text:
+    if "\\u" in text or "\\x" in text:
         text = _NEEDLESS_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
+    if "&" in text and "<" not in text and ">" not in text:
+        text = _mask_references(text, hiding)
+    if may_be_of_database(text):
+        text = mask_databases(text, hiding)
     if "\\" in text:
         text = _QUOTED.sub(lambda quoted: _masked_quoted(quoted, hiding), text)
     text = mask_urls_in_text(_mask_encoded(text, hiding), hiding)
@@ -100,7 +100,14 @@ def mask_pairs(text: str, hiding: Hiding) -> str:
         text = _mask_php(text, hiding)
     if "-" in text:
         text = _mask_options(text, hiding)
-    return _mask_said(_mask_unsigned(text, hiding), hiding)
+    return _mask_said(_mask_quoted_behind_name(text, hiding), hiding)
+
+
+def _mask_references(text: str, hiding: Hiding) -> str:
+    """Hide what the references of HTML hide from the eye: `&lt;password&gt;x`."""
+    decoded = unescape(text)
+    safe = decoded if decoded == text else hiding.inner(decoded)
+    return text if safe == decoded else escape(safe, quote="&quot;" in text)
 
 
 def _masked_quoted(quoted: re.Match[str], hiding: Hiding) -> str:
@@ -183,8 +190,9 @@ def _is_named_secret(match: re.Match[str], text: str, hiding: Hiding) -> bool:
     if "}" in inside:
         inside = before.rpartition("}")[2]
     names = _NAMES_NEIGHBOUR.findall(inside)
-    if not names and "{" in before:
-        names = _NAMES_NEIGHBOUR.findall(text[match.end() : match.end() + _NEIGHBOURHOOD].partition("}")[0])[:1]
+    if not names:
+        end = "}" if "{" in before else "\n"
+        names = _NAMES_NEIGHBOUR.findall(text[match.end() : match.end() + _NEIGHBOURHOOD].partition(end)[0])[:1]
     return bool(names) and hiding.is_secret(names[-1])
 
 
@@ -273,8 +281,8 @@ def _mask_said(text: str, hiding: Hiding) -> str:
     return "".join((*kept, text[position:])) if kept else text
 
 
-def _mask_unsigned(text: str, hiding: Hiding) -> str:
-    """Hide passwords that only a word in front of them shows: IDENTIFIED BY 'x', mysql -px."""
+def _mask_quoted_behind_name(text: str, hiding: Hiding) -> str:
+    """Hide what is in quotes behind a password's name."""
     kept: list[str] = []
     position = 0
     for match in _QUOTED_PASSWORD.finditer(text):
@@ -285,11 +293,4 @@ def _mask_unsigned(text: str, hiding: Hiding) -> str:
         if start < end and not hiding.is_secret(text[start:end]):
             kept += (text[position:start], hiding.hide("text", text[start:end]))
             position = end
-    text = "".join((*kept, text[position:])) if kept else text
-    return _BARE_PASSWORD.sub(lambda match: _without_password(match, hiding), text)
-
-
-def _without_password(match: re.Match[str], hiding: Hiding) -> str:
-    if hiding.replacement and match[1].startswith(hiding.replacement):
-        return match[0]
-    return match[0][: match.start(1) - match.start()] + hiding.hide("text", match[1])
+    return "".join((*kept, text[position:])) if kept else text

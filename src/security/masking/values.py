@@ -98,7 +98,7 @@ def value_span(match: re.Match[str], text: str, hiding: Hiding) -> tuple[int, in
     if angled is not None:
         return angled
     if match["mark"] != ":" and _OPENED_IN_PARENTHESES.match(text, start) is not None:
-        end = end_of_container(text, start, _PARENTHESES)
+        end = end_of_parentheses(text, start)
         return start, end, end
     if text[start : start + 1] in ("{", "[") and match["mark"] not in ("==", "==="):
         end = end_of_container(text, start)
@@ -196,6 +196,10 @@ def end_of_container(text: str, start: int, brackets: re.Pattern[str] = _BRACKET
             if depth == 0:
                 return match.end()
     return len(text)
+
+
+def end_of_parentheses(text: str, start: int) -> int:
+    return end_of_container(text, start, _PARENTHESES)
 
 
 def _bare_span(match: re.Match[str], text: str, start: int, hiding: Hiding, *, is_member: bool) -> tuple[int, int, int]:

@@ -21,18 +21,34 @@ _ATTRIBUTE: Final = re.compile(
     r"(?<![^\s=\"'<>/])([^\s=\"'<>/]++)(\s*+=\s*+)(?:\"([^\"]*+)\"?|'([^']*+)'?|([^\s\"'<>]++))"
 )
 _MAY_HAVE_VALUES: Final = re.compile(r"[:{(\[,'\"]|--")
+_QUOTED_LITERALS: Final = r"\"[^\"]*+\"|'[^']*+'"
+_DECLARATION: Final = re.compile(rf"<!(?:[^<>\"'\[]++|{_QUOTED_LITERALS})*+(?=[>\[])")
+_SUBSET: Final = re.compile(
+    rf"\[(?:[^]<\"']++|<!--(?:[^-]++|-(?!->))*+(?:-->)?|<\?(?:[^?]++|\?(?!>))*+(?:\?>)?|{_QUOTED_LITERALS}|<)*+(?=])"
+)
 _LITERAL: Final = re.compile(r"\"([^\"]*+)\"|'([^']*+)'")
 # Of HTML: they have no end tag.
 _EMPTY: Final = frozenset(
     ("input", "meta", "br", "img", "link", "hr", "area", "base", "col", "embed", "source", "track")
 )
 # Attributes that name what the element holds, and those that then hold it.
-_NAMING: Final = frozenset(("name", "key", "type", "property", "itemprop", "http-equiv", "field", "param", "header"))
+_NAMING: Final = frozenset(
+    (
+        *("name", "key", "k", "type", "property", "itemprop", "http-equiv", "field", "param", "header"),
+        *("placeholder", "aria-label"),
+    )
+)
 _HOLDING: Final = frozenset(("value", "content", "data-value", "v", "val", "default", "text"))
 # These have a name and hold much else.
 _NOT_NAMED: Final = frozenset(
     ("form", "fieldset", "a", "iframe", "frame", "map", "object", "slot", "label", "section", "div", "html", "body")
 )
+# Between a label and its value: <b>Password:</b> <td>x</td>
+_INSIDE_LINE: Final = frozenset(
+    ("b", "strong", "i", "em", "u", "span", "font", "code", "tt", "kbd", "small", "br", "td", "th", "dd", "div")
+)
+_LONGEST_LABEL: Final = 60
+_DIGIT: Final = re.compile(r"[0-9]")
 # <key>password</key><string>...</string>, <name>password</name><value>...</value>
 _NAMING_ELEMENTS: Final = frozenset(("key", "name", "field", "param", "paramname", "property", "header"))
 # <dt>Password</dt><dd>...</dd>; the cell behind the head of a column is the head of another one.
@@ -73,6 +89,7 @@ class _Document:
         self.name_of_hidden = ""
         self.name_of_next = ""
         self.naming_element = ""
+        self.label = ""
         self.element = ""
         # Where no further end of a comment, a CDATA section or an instruction comes, none is looked for.
         self.missing: set[str] = set()
@@ -141,23 +158,38 @@ class _Document:
         """Pass over a document type; the texts of the entities that it declares are hidden, as they are never used."""
         text = self.text
         self.tags += 1
-        end = -1 if ">" in self.missing else text.find(">", start)
-        if end < 0:
-            self.missing.add(">")
-            end = len(text)
-        subset = text.find("[", start, end)
-        if subset >= 0:
-            end = -1 if "]>" in self.missing else text.find("]", subset)
-            if end < 0:
-                self.missing.add("]>")
-                end = len(text)
-            if not self.hidden:
-                for match in _LITERAL.finditer(text, subset, end):
-                    begin, stop = match.span(match.lastindex or 0)
-                    if begin < stop and text[begin:stop] != self.replacement:
-                        self.hiding.hide("entity", text[begin:stop])
-                        self.put(begin, stop, self.replacement)
+        declaration = _DECLARATION.match(text, start)
+        end = self.end_of(">", start) if declaration is None else declaration.end()
+        if text[start + 2 : start + 8].upper() == "ENTITY":
+            self.hide_literals(start, end)
+        elif not self.hidden:
+            for match in _LITERAL.finditer(text, start, end):
+                begin, stop = match.span(match.lastindex or 0)
+                masked = self.hiding.inner(text[begin:stop])
+                if masked != text[begin:stop]:
+                    self.put(begin, stop, escape(masked))
+        if text[end : end + 1] == "[":
+            subset = _SUBSET.match(text, end)
+            stop = self.end_of("]", end) if subset is None else subset.end()
+            self.hide_literals(end, stop)
+            end = stop + 1 if text[stop + 1 : stop + 2] == ">" else stop
         return min(end + 1, len(text))
+
+    def end_of(self, mark: str, start: int) -> int:
+        end = -1 if mark in self.missing else self.text.find(mark, start)
+        if end < 0:
+            self.missing.add(mark)
+            return len(self.text)
+        return end
+
+    def hide_literals(self, start: int, end: int) -> None:
+        if self.hidden:
+            return
+        for match in _LITERAL.finditer(self.text, start, end):
+            begin, stop = match.span(match.lastindex or 0)
+            if begin < stop and self.text[begin:stop] != self.replacement:
+                self.hiding.hide("entity", self.text[begin:stop])
+                self.put(begin, stop, self.replacement)
 
     def take_text(self, start: int, end: int) -> None:
         raw = self.text[start:end]
@@ -165,9 +197,22 @@ class _Document:
             return
         content = unescape(raw) if "&" in raw else raw
         self.note_name(content)
-        masked = self.hiding.inner(content)
+        masked = self.without_labelled(content)
+        masked = self.hiding.inner(content) if masked is None else masked
         if masked != content:
             self.put(start, end, escape(masked, quote=False))
+
+    def without_labelled(self, content: str) -> str | None:
+        """Hide the word behind "Password:", in another cell or in bold letters, if it has a digit."""
+        stripped = content.strip()
+        before, self.label = self.label, ""
+        if before and (before.endswith(":") or stripped.startswith(":")):
+            value = stripped.lstrip(": ")
+            if " " not in value and _DIGIT.search(value) is not None and value != self.hiding.replacement:
+                return content.replace(value, self.hiding.hide(f"text {before}", value), 1)
+        if len(stripped) < _LONGEST_LABEL and self.hiding.is_secret(stripped):
+            self.label = stripped
+        return None
 
     def note_name(self, content: str) -> None:
         if (
@@ -183,6 +228,8 @@ class _Document:
             self.depth += name == self.hidden and not match[2].endswith("/")
             return
         self.element = name
+        if name not in _INSIDE_LINE:
+            self.label = ""
         why = self.mask_attributes(match, name)
         if self.name_of_next and name not in _NAMING_ELEMENTS:
             if name == _NAMED_BY.get(self.naming_element, name):
@@ -223,10 +270,11 @@ class _Document:
                     named = value
                     break
         # <Cred: password=x> is a tag to look at, and has its values between the attributes.
+        secret_element = _local(tag[1]) if self.hiding.is_secret(_local(tag[1])) else ""
         after = tag.start(1) if tag[1].endswith(":") else tag.start(2)
         for attribute in attributes:
             self.mask_between(after, attribute.start())
-            self.mask_attribute(attribute, named)
+            self.mask_attribute(attribute, named or secret_element)
             after = attribute.end()
         self.mask_between(after, tag.end(2))
         return f"element named {named}" if named else ""
