@@ -278,7 +278,8 @@ _MAY_BE_TOKEN: Final = re.compile(
 )
 
 
-_RARE: Final = ("identified", "code=", "failing row", "login ")
+_ASSIGNED: Final = ("sig", "x-amz", "x-goog", "hmac", "code=")
+_RARE: Final = ("bearer", "basic", "negotiate", "identified", "failing row", "login ")
 # Those that take a password behind a short option.
 _CLIENTS: Final = ("curl", "mysql", "mariadb", "mongo", "redis-cli", "docker", "podman", "helm", "az ")
 
@@ -287,13 +288,11 @@ def may_find(text: str, lowered: str) -> bool:
     """Tell quickly whether a detector can find something in a text, which is given in small letters as well."""
     if _MAY_BE_NUMBER.search(text) is not None or _MAY_BE_TOKEN.search(text) is not None:
         return True
-    if "bearer" in lowered or "basic" in lowered or "negotiate" in lowered:
-        return True
     if "-u" in text and ":" in text:
         return True
     if any(map(lowered.__contains__, _RARE)) or (" -" in text and any(map(lowered.__contains__, _CLIENTS))):
         return True
-    return "=" in text and ("sig" in lowered or "x-amz" in lowered or "x-goog" in lowered or "hmac" in lowered)
+    return "=" in text and any(map(lowered.__contains__, _ASSIGNED))
 
 
 def detect(text: str, hiding: Hiding) -> str:

@@ -47,7 +47,8 @@ _MOST_FOR_PARSER: Final = 65_536
 # A pattern is made of the secret names of a document; clients choose these.
 _MOST_NAMES_OF_PATTERN: Final = 8
 _LONGEST_NAME_OF_PATTERN: Final = 40
-_NAMED_MEMBER: Final = re.compile(rf'"(?:{"|".join(sorted(NAMED))})"')
+# The longer ones that end with another one are found with it.
+_NAMED_MEMBERS: Final = ('value"', *(f'"{name}"' for name in sorted(NAMED) if not name.endswith("value")))
 # A text without any of these gives no value to a name.
 # The ends of the words behind which a sentence says a secret: "the password is x".
 _SAYING: Final = (
@@ -65,7 +66,8 @@ _SAYING: Final = (
     "otp",
     "credential",
 )
-_SAYING_AND_SPACE: Final = (*(f"{word} " for word in _SAYING), "tokens ", "words ", "secrets ", "credentials ")
+# The search begins with a plain space, which is fast, and looks back from there.
+_SAYS: Final = re.compile(f" (?<=[a-z] )(?:{'|'.join(f'(?<={word} )|(?<={word}s )' for word in _SAYING)})")
 _MAY_NAME: Final = re.compile(rf"[=:<{{%'\"`(\[/]|--|(?:{'|'.join(_SAYING)})s?(?!\w)[^\w\"\\]*+\w", re.IGNORECASE)
 
 
@@ -137,7 +139,7 @@ class _Document:
         return has_codes or self.may_detect or self.hiding.rules.keys.may_be_in(self.lowered)
 
     def masked(self) -> str:
-        has_named = _NAMED_MEMBER.search(self.lowered) is not None
+        has_named = any(map(self.lowered.__contains__, _NAMED_MEMBERS))
         self.couples = {
             couple.start(2)
             for pattern in ((_COUPLE, _ARGUMENT) if '"-' in self.text else (_COUPLE,))
@@ -199,7 +201,7 @@ class _Document:
 
     def values_may_say(self) -> bool:
         # Spaces of other kinds are rare.
-        says = any(map(self.lowered.__contains__, _SAYING_AND_SPACE))
+        says = _SAYS.search(self.lowered) is not None
         return says or (not self.text.isascii() and _MAY_NAME.search(self.text) is not None)
 
     def put(self, start: int, end: int, replacement: str) -> None:

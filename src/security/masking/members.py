@@ -19,7 +19,7 @@ Group = Literal["HEADERS", "QUERIES"]
 
 _LONGEST_REMEMBERED: Final = 100
 # What is longer is no name: a token in it is not known by its letters.
-_LONGEST_HEADER: Final = 80
+_LONGEST_HEADER: Final = 60
 _NAME_ITSELF: Final = "the name itself"
 
 
