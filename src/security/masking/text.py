@@ -34,7 +34,9 @@ _LAST_WORDS: Final = frozenset(("key", "number", "code", "no", "word", "id", "ph
 
 _ESCAPE: Final = re.compile(r"(?<!\\)\\++u([0-9a-fA-F]{4})")
 # Letters, numbers and most signs need no escape: who writes one hides something.
-_NEEDLESS_ESCAPE: Final = re.compile(r"(?<!\\)\\++(?:u00|x)(2[013-9a-fA-F]|[3467][0-9a-fA-F]|5[0-9abd-fA-F])")
+_NEEDLESS_ESCAPE: Final = re.compile(
+    r"(?<!\\)\\++(?:u00|x)(2[013-9a-fA-F]|[346][0-9a-fA-F]|5[0-9abd-fA-F]|7[0-9a-eA-E])"
+)
 # ('password', 'x'): a couple, as items() gives it, and as a call has it: setdefault('password', 'x')
 _COUPLE: Final = re.compile(
     r"[(\[]\s{0,8}+(?:[\w.]{1,60}+,[ \t]{0,8}+)?[bBuU]?\\*+[\"']([\w.\- \[\]]{1,100}+)\\*+[\"']\s{0,8}+,\s{0,8}+"
@@ -54,17 +56,19 @@ _PHP_VALUE: Final = re.compile(r"s:[0-9]{1,9}:(\\*+)\"|[id]:([^;]{1,40}+)|[aO]:[
 _OPTION: Final = re.compile(
     rf"(?<![\w\-])(--?[A-Za-z][\w\-]*+)(?:\\*+[\"']?,?{BLANK}++|\\*+[\"'],{BLANK}*+)(?=[^\s\-])"
 )
+_GAP: Final = rf"(?:(?!\t){BLANK})"
 # What stands behind the name of a secret in a sentence: is now x, was "x", for ann: x
 _SAID: Final = re.compile(
-    r"(?i)(?<![\w\-])[\w\-]{0,40}?(?:pass(?:word|phrase|code|wd)s?|pwd|pin|secrets?|tokens?|otp|heslo|pass?wort|kennwort|credentials?"
+    r"(?i)(?<![\w\-])(?!1password)[\w\-]{0,40}?(?:pass(?:word|phrase|code|wd)s?|pwd|pin|secrets?|tokens?|otp|heslo|pass?wort|kennwort|credentials?"
     r"|(?:api|access|secret|private|session|signing|encryption|license)[ _\-]?key|session[ _\-]?id|client secret"
     r"|(?:one[ \-]?time|verification|security|access|login|recovery|auth|authorization)[ \-](?:pass)?code)(?![\w\-])"
-    rf"(?:{SPACE}(?:for|of){SPACE}[^\s:]{{1,40}}+(?:{SPACE}[^\s:]{{1,40}}+)??(?=:|{SPACE}(?:is|was){SPACE})"
-    rf"|{SPACE}?[(\[][^()\[\]\r\n]{{1,40}}+[)\]](?={SPACE}?:))?"
-    rf"(?:{SPACE}{{1,3}}(?:is|was|are|were|has|been|now|equals|set|changed|reset|to|from|starts|with|je|ist|lautet|es|est)"
-    rf"(?!\w)){{0,4}}+(?:{SPACE}?[:=])?{SPACE}{{1,3}}[\"'`(\[]?([^\s\"'<>,`()]{{4,}})"
+    rf"(?:{_GAP}(?:for|of){_GAP}[^\s:]{{1,40}}+(?:{_GAP}[^\s:]{{1,40}}+)??(?=:|{_GAP}(?:is|was){_GAP})"
+    rf"|{_GAP}?[(\[][^()\[\]\r\n]{{1,40}}+[)\]](?={_GAP}?:))?"
+    rf"(?:{_GAP}{{1,3}}(?:is|was|are|were|has|been|now|equals|set|changed|reset|to|from|starts|with|je|ist|lautet|es|est)"
+    rf"(?!\w)){{0,4}}+(?:{_GAP}?[:=])?{_GAP}{{1,3}}[\"'`(\[]?([^\s\"'<>,`()]{{4,}})"
 )
-_DATE_OR_TIME: Final = re.compile(r"\d{4}-\d\d|\d\d?[:.]\d\d(?!\d)|\d\d?/\d\d?/\d")
+# Neither are versions secrets.
+_DATE_OR_TIME: Final = re.compile(r"v?\d+(?:\.\d+)+\W*\Z|\d{4}-\d\d|\d\d?[:.]\d\d(?!\d)|\d\d?/\d\d?/\d")
 _AFTER_QUOTED: Final = re.compile(r"(?!\w|[\"']\w)")
 # As in a sentence, password 'x' is wrong, or as in a call, set_password('x')
 _QUOTED_PASSWORD: Final = re.compile(
@@ -86,7 +90,7 @@ _WRITTEN_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r",
 def mask_pairs(text: str, hiding: Hiding) -> str:
     """Hide the values that a text gives to secret names."""
     if "\\u" in text or "\\x" in text:
-        text = _NEEDLESS_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
+        text = _mask_decoded(text, _NEEDLESS_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text), hiding)
     if "&" in text and "<" not in text and ">" not in text:
         text = _mask_references(text, hiding)
     if may_be_of_database(text):
@@ -103,11 +107,16 @@ def mask_pairs(text: str, hiding: Hiding) -> str:
     return _mask_said(_mask_quoted_behind_name(text, hiding), hiding)
 
 
+def _mask_decoded(text: str, decoded: str, hiding: Hiding) -> str:
+    """Give a text as it is, or decoded where that shows something to hide."""
+    safe = decoded if decoded == text else hiding.inner(decoded)
+    return text if safe == decoded else safe
+
+
 def _mask_references(text: str, hiding: Hiding) -> str:
     """Hide what the references of HTML hide from the eye: `&lt;password&gt;x`."""
-    decoded = unescape(text)
-    safe = decoded if decoded == text else hiding.inner(decoded)
-    return text if safe == decoded else escape(safe, quote="&quot;" in text)
+    masked = _mask_decoded(text, unescape(text), hiding)
+    return text if masked is text else escape(masked, quote="&quot;" in text)
 
 
 def _masked_quoted(quoted: re.Match[str], hiding: Hiding) -> str:

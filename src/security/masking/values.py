@@ -34,7 +34,7 @@ _MEMBER: Final = re.compile(
 _COMMENTS: Final = re.compile(r"(?:/\*(?:[^*]++|\*(?!/))*+(?:\*/)?|(?://|\#)[^\r\n]*+|\s++)*+")
 # Behind a name without quotes, what goes on to the end of the line is a comment only if a text in quotes follows.
 _COMMENTS_OF_CODE: Final = re.compile(
-    r"(?:/\*(?:[^*]++|\*(?!/))*+\*/\s*+)*+(?:(?://|\#)[^\r\n]{0,200}+\s++(?=[bBuUrRfF]{0,2}[\"'`]))?"
+    r"(?:/\*(?:[^*]++|\*(?!/))*+\*/\s*+)*+(?://[^\r\n]{0,200}+\s++(?=[bBuUrRfF]{0,2}[\"'`]))?"
 )
 # Behind its closing quote a value has ended; any other quote is inside it, and so is what code joins to it.
 _AFTER_VALUE: Final = re.compile(r"(?!\w|[\"']\w|[ \t]*+\+[ \t]*+[\"']|[ \t]++(?:or|if[^\"'\r\n]{0,80}+)[ \t]*+[\"'])")
@@ -57,6 +57,7 @@ _CODE: Final = re.compile(
     r"|[A-Za-z_]++\(\)|(?:self|cls|settings|request|os)\.[\w.]++[)\]]?|%s|%\(\w++\)s|\?|\$[0-9]++),?"
     r"(?:(?<=\s)|(?=[\s,;:)\]}<>&]|[\"'](?!\w)|\Z))"
 )
+_CODE_MARKS: Final = frozenset(("!=", "!==", "|=", "+="))
 _LITERAL_IN_CODE: Final = re.compile(r"\"([^\"]*+)\"|'([^']*+)'")
 _LONGEST_CODE: Final = 200
 _BLOCK_MARK: Final = re.compile(r"(?:[&!][\w!/:.\-]{0,60}[ \t]++)*+[|>][+\-0-9]{0,2}[ \t]*")
@@ -90,6 +91,11 @@ def value_span(match: re.Match[str], text: str, hiding: Hiding) -> tuple[int, in
         if rest >= len(text) or text[rest] in " \t\r\n\"'\\<>&,;)]}.":
             return start, start, rest
     opened = OPENED.match(text, start)
+    if opened is None and is_member and "`" in match["close"]:
+        # A name in a sentence on code
+        word = BARE.match(text, start)
+        end = start if word is None or not any(map(str.isdigit, word[0])) else word.end()
+        return start, end, end
     if opened is not None:
         if _is_empty_in_quotes(match, text):
             return start, start, start
@@ -208,6 +214,9 @@ def _bare_span(match: re.Match[str], text: str, start: int, hiding: Hiding, *, i
         end = _end_of_header(match, text, start)
         if start < end:
             return start, start + len(text[start:end].rstrip()), end
+    if match["mark"] in _CODE_MARKS:
+        # Between names, not values
+        return start, start, start
     if match["mark"] != ":" and not is_member:
         code = _end_of_code(text, start, hiding)
         if code:
@@ -261,6 +270,9 @@ def _block_span(match: re.Match[str], text: str, start: int) -> tuple[int, int, 
     if match["mark"] != ":":
         return start, start, start
     is_whole_line = not line.strip(" \t-\"'")
+    if not is_whole_line and _BEFORE_NAME.fullmatch(line) is None:
+        # Source code has lines that end so: def set_password(self, password):
+        return start, start, start
     deep = len(line.rstrip("\"'")) if is_whole_line else len(line) - len(line.lstrip(" \t"))
     further_in = rf"[ \t]{{{deep + 1},}}+(?=\S){_FRAME}[^\r\n]*+"
     if is_whole_line and "-" not in line:
@@ -275,6 +287,10 @@ def _block_span(match: re.Match[str], text: str, start: int) -> tuple[int, int, 
     first = block.end() - len(block[1].lstrip("\r\n \t-"))
     end = block.start(1) + len(block[1].rstrip())
     return first, end, end
+
+
+# The name of an exception
+_BEFORE_NAME: Final = re.compile(r"[ \t]*[\w.]+:[ \t]+")
 
 
 def _begins_line(text: str, start: int) -> bool:

@@ -199,8 +199,11 @@ class _Document:
         self.note_name(content)
         masked = self.without_labelled(content)
         masked = self.hiding.inner(content) if masked is None else masked
-        if masked != content:
-            self.put(start, end, escape(masked, quote=False))
+        if masked == content:
+            return
+        # Where there were no references, other signs stay as they are.
+        has_new_marks = masked.count("<") > raw.count("<") or masked.count("&") > raw.count("&")
+        self.put(start, end, escape(masked, quote=False) if has_new_marks or content != raw else masked)
 
     def without_labelled(self, content: str) -> str | None:
         """Hide the word behind "Password:", in another cell or in bold letters, if it has a digit."""
