@@ -43,7 +43,13 @@ def mask_databases(text: str, hiding: Hiding) -> str:
 
 
 def _spans(text: str, hiding: Hiding) -> list[tuple[int, int]]:
-    spans = [_inside(text, match.end()) for match in _KEY.finditer(text) if _names_secret(match[1], hiding)]
+    # What is between parentheses that nothing closes goes to the end, once.
+    behind = 0
+    spans: list[tuple[int, int]] = []
+    for match in _KEY.finditer(text):
+        if match.start() >= behind and _names_secret(match[1], hiding):
+            spans.append(_inside(text, match.end()))
+            behind = spans[-1][1]
     spans += [match.span(1) for match in _DUPLICATE.finditer(text) if hiding.is_secret(match[2])]
     behind = 0
     for match in _INSERT.finditer(text):
@@ -51,6 +57,7 @@ def _spans(text: str, hiding: Hiding) -> list[tuple[int, int]]:
             rows = _rows(text, match.end())
             spans += rows
             behind = rows[-1][1]
+    behind = 0
     for match in _COMPARED.finditer(text):
         if match.start() >= behind and hiding.is_secret(match[1]):
             quoted = _TEXT.match(text, match.end())

@@ -126,7 +126,7 @@ def _model_keys(text: str) -> Iterator[Span]:
             yield match.span()
 
 
-_AUTHORITY: Final = re.compile(r":?\\*/\\*/{1,3}([^\s/?#\"'<>\\]++)")
+_AUTHORITY: Final = re.compile(r":?\\{0,8}+/\\{0,8}+/{1,3}([^\s/?#\"'<>\\]++)")
 # Without a scheme, where the port or the path behind it tells a host from an address of mail
 _USER_INFO: Final = re.compile(
     r"(?<![\w.%+\-/@:])([\w.%+\-]{1,64}:[^\s/?#\"'<>\\@,;=&()\[\]{}]{1,256})@(?=[\w.\-]{1,255}(?:/|:[0-9]{2,5}(?!\w)))"
@@ -195,8 +195,8 @@ _password_options: Final = _first_groups(
     r"(?= )[^\r\n|;]{0,200}?\s-p[ \t]*+|(?<![\w\-])redis-cli(?= )[^\r\n|;]{0,200}?\s-a[ \t]++)"
     r"[\"']?([^\s\"'<>\-][^\s\"'<>]*+)"
 )
-_OAUTH_CODE: Final = re.compile(r"(?<![\w.%\-])code=([^&\s\"'<>#]++)(&[^\s\"'<>]{1,1000}+)?")
-_LONGEST_QUERY_BEFORE: Final = 1000
+_OAUTH_CODE: Final = re.compile(r"(?<![\w.%\-])code=([^&\s\"'<>#]++)(&[^\s\"'<>]{1,300}+)?")
+_LONGEST_QUERY_BEFORE: Final = 300
 
 
 def _oauth_codes(text: str) -> Iterator[Span]:

@@ -23,11 +23,8 @@ def mask_fields(text: str, hiding: Hiding, separator: str = "&") -> str:
     """Mask fields with a separator between them; what has nothing to hide stays byte for byte."""
     fields = text.split(separator)
     is_named = any(_names_secret(field, hiding) for field in fields) if "=" in text else False
-    masked = [_masked(field, hiding, is_named=is_named) for field in fields]
-    for position, field in enumerate(fields):
-        if field.startswith("code=") and masked[position] == field and _is_code(fields, hiding):
-            masked[position] = f"code={hiding.hide('code of OAuth', field[5:])}"
-    return separator.join(masked)
+    is_code = any(field.startswith("code=") for field in fields) and _has_code_of_oauth(fields)
+    return separator.join([_masked(field, hiding, is_named=is_named, is_code=is_code) for field in fields])
 
 
 def _names_secret(field: str, hiding: Hiding) -> bool:
@@ -36,18 +33,20 @@ def _names_secret(field: str, hiding: Hiding) -> bool:
     return name.lower() in NAMING and hiding.is_secret(unquote_plus(value))
 
 
-def _is_code(fields: list[str], hiding: Hiding) -> bool:
+def _has_code_of_oauth(fields: list[str]) -> bool:
     values = {name: value for name, _, value in (field.partition("=") for field in fields)}
-    return values["code"] != hiding.replacement and is_code_of_oauth(values, values["code"], values.get("state", ""))
+    return is_code_of_oauth(values, values["code"], values.get("state", ""))
 
 
-def _masked(field: str, hiding: Hiding, *, is_named: bool) -> str:
+def _masked(field: str, hiding: Hiding, *, is_named: bool, is_code: bool) -> str:
     name, equals, value = field.partition("=")
     if not equals:
         return _masked_text(name, hiding)
     key = unquote_plus(name)
     if not value or value == hiding.replacement or hiding.is_count(key, value):
         return field
+    if is_code and key == "code":
+        return f"{name}={hiding.hide('code of OAuth', value)}"
     if hiding.is_secret(key) or (is_named and key.lower() in NAMED_FIELDS):
         return f"{name}={hiding.hide(f'key {key}', value)}"
     return f"{_masked_text(name, hiding)}={_masked_text(value, hiding)}"

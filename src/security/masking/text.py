@@ -21,7 +21,7 @@ from .values import BARE, OPENED, angled_span, end_of_container, quoted_span, va
 # The look behind keeps a search from beginning in the middle of a word, and so the work linear.
 _COMMENT: Final = r"(?:/\*[^*]{0,100}+\*+/|(?://|\#)[^\r\n]{0,100}+[\r\n])"
 _PAIR: Final = re.compile(
-    rf"(?<![\w%.\-$@\[\]+{UNSEEN}\u0300-\u036f])(?P<key>(?:[\w%.\-$@\[\]+{UNSEEN}\u0300-\u036f]++|(?<!\\)\\++u[0-9a-fA-F]{{4}})++)"
+    rf"(?<![\w%.\-$@\[\]+{UNSEEN}\u0300-\u036f])(?P<key>(?:[\w%.\-$@\[\]+{UNSEEN}\u0300-\u036f]++|(?<!\\)\\++u[0-9a-fA-F]{{4}}){{1,200}}+)"
     # **Password**: as chats emphasize a name
     rf"(?:(?P<close>\\*+[\"'`]\]?){SPACE}{{0,40}}+|(?:\)|\*{{1,3}}(?=[ \t]?:))?{BLANK}{{0,8}}+)"
     rf"(?:{_COMMENT}{SPACE}{{0,40}}+){{0,3}}+"

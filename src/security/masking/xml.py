@@ -169,7 +169,10 @@ class _Document:
                 if masked != text[begin:stop]:
                     self.put(begin, stop, escape(masked))
         if text[end : end + 1] == "[":
-            subset = _SUBSET.match(text, end)
+            # A document has one; where its end is not found, no other one is looked for with the same care.
+            subset = None if "subset" in self.missing else _SUBSET.match(text, end)
+            if subset is None:
+                self.missing.add("subset")
             stop = self.end_of("]", end) if subset is None else subset.end()
             self.hide_literals(end, stop)
             end = stop + 1 if text[stop + 1 : stop + 2] == ">" else stop
