@@ -17,7 +17,8 @@ _INSERT: Final = re.compile(
 )
 _NEXT_ROW: Final = re.compile(r"\s{0,3}+,\s{0,3}+(?=\()")
 _COMPARED: Final = re.compile(
-    r"(?i)(?<![\w.\"`\\])([\w.\"`\\]{2,100}+)\s{1,3}(?:not\s{1,3})?(?:in|i?like|similar to|regexp)\s{0,3}(?=[('\"])"
+    r"(?i)(?<![\w.\"`\\])(?<!\bfor )([\w.\"`\\]{2,100}+)\s{1,3}(?:not\s{1,3})?"
+    r"(?:in|i?like|similar to|regexp)\s{0,3}(?=[('\"])"
 )
 _TEXT: Final = re.compile(r"'((?:[^'\\]++|\\.|'')*+)|\"((?:[^\"\\]++|\\.|\"\")*+)", re.DOTALL)
 # What stands in place of values that are sent beside a statement, or names another table

@@ -192,7 +192,7 @@ def _django_tokens(text: str) -> Iterator[Span]:
 _password_options: Final = _first_groups(
     r"(?i)(?:(?<![\w\-])curl(?= )[^\r\n|;]{0,200}?\s-u(?=\w{1,64}:)|\blogin\s{1,3}+\S{1,100}+\s{1,3}+password\s{1,3}+"
     r"|(?<![\w\-])(?:mysql\w*+|mariadb[\w\-]*+|mongo\w*+|sshpass|(?:docker|podman|helm(?: registry)?|az) login)"
-    r"(?= )[^\r\n|;]{0,200}?\s-p[ \t]*+|(?<![\w\-])redis-cli(?= )[^\r\n|;]{0,200}?\s-a[ \t]++)"
+    r"(?= )[^\r\n|;]{0,200}?\s(?-i:-p)[ \t]*+|(?<![\w\-])redis-cli(?= )[^\r\n|;]{0,200}?\s-a[ \t]++)"
     r"[\"']?([^\s\"'<>\-][^\s\"'<>]*+)"
 )
 _OAUTH_CODE: Final = re.compile(r"(?<![\w.%\-])code=([^&\s\"'<>#]++)(&[^\s\"'<>]{1,300}+)?")

@@ -94,8 +94,8 @@ ENDPOINTS: Final = ("token uri", "token url", "authorization url", "authorizatio
 INNOCENT_NAMES: Final = (*ENDPOINTS, "input tokens", "output tokens")
 # What a language model used: "input_tokens_details": {"cached_tokens": 3}
 _DETAILS_OF_COUNTS: Final = "tokensdetails"
-# A plain number under a name with this word counts them: "tokens": 512, "cache_read_input_tokens": 3.
-COUNTED: Final = "tokens"
+# A plain number under a name with such a word counts them: "tokens": 512, "cache_read_input_tokens": 3.
+COUNTED: Final = frozenset(("tokens", "cookies"))
 _COUNT: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 
 # {"name": "password", "value": "..."}: a member that names what its neighbour holds.
@@ -193,12 +193,13 @@ class SensitiveKeys:
     def has_header(self, name: str) -> bool:
         """Tell whether the value of a header is secret by what headers call so."""
         words = words_of(name)
-        is_innocent = "".join(words) in self._innocent or not words
+        # Accept-Signature asks for one.
+        is_innocent = "".join(words) in self._innocent or not words or words[0] == "accept"
         return self.has(name) or (not is_innocent and (words[-1] in HEADERS or "hmac" in words))
 
     def is_count(self, name: str, value: str) -> bool:
         """Tell whether a value is only how many there are of what the name says."""
-        return _COUNT.fullmatch(value) is not None and COUNTED in words_of(name)
+        return _COUNT.fullmatch(value) is not None and not COUNTED.isdisjoint(words_of(name))
 
     def may_be_in(self, text: str) -> bool:
         """Tell quickly whether a text, in small letters, can have a name of the lists in it."""

@@ -282,7 +282,9 @@ def _mask_said(text: str, hiding: Hiding) -> str:
     for match in _SAID.finditer(text):
         start, end = match.span(1)
         value = match[1]
-        if not any(map(str.isdigit, value)) or _DATE_OR_TIME.match(value) is not None:
+        name = match[0][: start - match.start()]
+        is_harmless = _DATE_OR_TIME.match(value) is not None or hiding.is_count(name, value.rstrip(".;:!?"))
+        if is_harmless or not any(map(str.isdigit, value)):
             continue
         if not hiding.replacement or hiding.replacement not in value:
             kept += (text[position:start], hiding.hide("text", value))

@@ -13,7 +13,7 @@ _PARTS: Final = re.compile(r"((?:[A-Za-z][A-Za-z0-9+.\-]*+:)?(?://[^/?#\s]*+)?)(
 _PATH_IN_TEXT: Final = re.compile(r"(?<![\w.\-/])(?:[A-Za-z][\w+.\-]{0,20}+:\\*/\\*)?/[^\s\"'<>?`()\[\]{},]++")
 # /token/abc123/, but not /token/refresh/
 _LOOKS_SECRET: Final = re.compile(
-    r"(?!.*\.(?:pyc?|m?js|css|html?|png|jpe?g|gif|svg|webp|ico|woff2?|map)\Z)(?:(?=[^/]*[0-9])[^/]{6,}|[^/]{24,})",
+    r"(?!.*\.(?:pyc?|m?js|css|html?|png|jpe?g|gif|svg|webp|ico|woff2?|map)(?::[0-9]+)*\Z)(?:(?=[^/]*[0-9])[^/]{6,}|[^/]{24,})",
     re.DOTALL,
 )
 _SLASH: Final = re.compile(r"([/\\])")

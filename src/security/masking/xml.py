@@ -236,16 +236,16 @@ class _Document:
         self.element = name
         if name not in _INSIDE_LINE:
             self.label = ""
-        why = self.mask_attributes(match, name)
+        why, named = self.mask_attributes(match, name), _local(match[1])
         if self.name_of_next and name not in _NAMING_ELEMENTS:
             if name == _NAMED_BY.get(self.naming_element, name):
-                why = f"element {self.name_of_next}"
+                why, named = f"element {self.name_of_next}", self.name_of_next
             self.name_of_next = ""
         elif self.hiding.is_secret(_local(match[1])):
             why = f"element {match[1]}"
         if why and name not in _EMPTY and not match[2].endswith("/"):
             self.hidden, self.depth, self.began, self.why = name, 1, match.end(), why
-            self.name_of_hidden = _local(match[1])
+            self.name_of_hidden = named
 
     def close(self, name: str, start: int) -> None:
         self.element = ""
