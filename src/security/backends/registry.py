@@ -10,7 +10,7 @@ from typing import Protocol
 from django.apps import AppConfig, apps
 from django.core.exceptions import ImproperlyConfigured
 
-from security.backends.base import Counter, History, Reader, SecurityBackend, TaskLogs, Writer
+from security.backends.base import Counter, History, OpenLogs, Reader, SecurityBackend, TaskLogs, Writer
 from security.config import settings
 
 
@@ -65,6 +65,16 @@ def writers() -> list[tuple[str, Writer]]:
         if backend.writer is not None and (selected is None or name in selected)
     ]
     return found + [(capture.backend_name, capture.writer) for capture in _captures]
+
+
+def open_logs() -> Mapping[str, OpenLogs]:
+    """Give, by the names of their backends, the open logs of each backend that can close them, and is written to."""
+    selected = settings.BACKENDS
+    return {
+        name: backend.open_logs
+        for name, backend in installed_backends().items()
+        if backend.open_logs is not None and (selected is None or name in selected)
+    }
 
 
 def task_logs() -> list[TaskLogs]:
