@@ -7,15 +7,19 @@ from typing import Any
 
 import pytest
 from django.test import override_settings
+from hypothesis import given
+from hypothesis import strategies as st
 
 from security import masking
-from security.masking import harmless, members
+from security.masking import harmless, members, urls
 from security.masking.rules import current_rules
+from security.masking.suspects import suspects
 
+FORM = "application/x-www-form-urlencoded"
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJlLW9mLWl0"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def rules_of_their_own() -> Iterator[None]:
     with override_settings(SECURITY_SENSITIVE_KEYS=["only here"]):
         yield
@@ -73,3 +77,102 @@ def test_the_value_of_a_secret_header_makes_no_other_header_suspect(monkeypatch:
     masked = masking.mask_members({"Cookie": "sessionid=abc", "Accept": "text/plain"}, "HEADERS")
     assert masked == {"Cookie": "sessionid=[Filtered]", "Accept": "text/plain"}
     assert searched == ["text/plain"]
+
+
+# What a quick look could miss: names and values in pieces, the signs of all structures, words like those of secrets.
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "pass",
+                "word",
+                "p",
+                "pin",
+                "tok",
+                "en",
+                "sec",
+                "key",
+                "card",
+                "sid",
+                "a",
+                "b7",
+                "name",
+                "value",
+                " ",
+                "\t",
+            ),
+            *(
+                '"',
+                "'",
+                ":",
+                "=",
+                ",",
+                ";",
+                "{",
+                "}",
+                "[",
+                "]",
+                "<",
+                ">",
+                "</",
+                "/>",
+                "<a ",
+                "<?",
+                "->",
+                "/",
+                "?",
+                "#",
+                "|",
+            ),
+            *(
+                "\n",
+                "\r\n",
+                "--",
+                "-",
+                "_",
+                ".",
+                "@",
+                "://",
+                "0",
+                "4111",
+                "1111",
+                "1111-1111",
+                "GB82",
+                "WEST12345698765432",
+            ),
+            *(
+                "eyJ",
+                "AKIAIOSFODNN7EXAMPLE",
+                "Basic YTpi",
+                "Bearer ",
+                "null",
+                "true",
+                "Ünï",
+                "\u200b",
+                "-----BEGIN ",
+                "x" * 40,
+            ),
+        ]
+    ),
+    max_size=20,
+).map("".join)
+
+
+@given(PIECES, st.sampled_from(["application/json", FORM, "text/xml", "text/html", "text/csv", "text/plain", ""]))
+def test_a_body_that_is_not_suspect_is_left_as_it_is_by_all_of_masking(text: str, media_type: str) -> None:
+    # Who asks for the findings is given no short cut.
+    if masking.mask_body(text, media_type) == text:
+        assert masking.mask_body(text, media_type, findings=[]) == text
+
+
+@given(PIECES)
+def test_so_is_any_other_text(text: str) -> None:
+    hiding = masking._hiding()
+    assert hiding is not None
+    if suspects((text,), hiding):
+        return
+    assert members._masked_once("X-Note", text, "HEADERS", hiding) == text
+    assert members._masked_once("Referer", text, "HEADERS", hiding) == text
+    assert members._masked_once("q", text, "QUERIES", hiding) == text
+    assert urls.mask_path(text, hiding) == text
+    assert urls.mask_host(text, hiding) == text
