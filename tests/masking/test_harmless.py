@@ -83,6 +83,7 @@ def test_the_value_of_a_secret_header_makes_no_other_header_suspect(monkeypatch:
 PIECES = st.lists(
     st.sampled_from(
         [
+            *("password=x1", '"token": "x1"', "<pin>x1</pin>", "api-key: x1", "sid=x1", "/token/x1y2z3", "--pwd x1y2"),
             *(
                 "pass",
                 "word",
