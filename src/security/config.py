@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar, overload
+from typing import Any, Final, Generic, TypeVar, cast, overload
 
 from django.conf import Settings as SiteSettings
 from django.conf import settings as site_settings
@@ -76,15 +76,6 @@ PROXIES = Expected("the number of proxies, for example 1, or a list of their add
 USER_SOURCE = Expected("'session' or 'loaded'", lambda value: value in ("session", "loaded"))
 
 
-def _given(name: str) -> Any:
-    # What is not set costs an exception in Django's lazy settings whenever it is asked for, 20 times a request. What
-    # stands in a settings module are the attributes of this object; it is another one while settings are overridden.
-    holder = _site_settings_state.get("_wrapped")
-    if type(holder) is SiteSettings:
-        return vars(holder).get(name, _UNSET)
-    return getattr(site_settings, name, _UNSET)
-
-
 class Setting(Generic[T]):
     """One setting; as an attribute of `settings` it gives the site's value, or else the default.
 
@@ -92,6 +83,7 @@ class Setting(Generic[T]):
     """
 
     name: str
+    names: tuple[str, ...]
 
     def __init__(self, default: T, expected: Expected, *, alias: str | None = None) -> None:
         self.default = default
@@ -100,10 +92,7 @@ class Setting(Generic[T]):
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = PREFIX + name
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (self.name, self.alias) if self.alias else (self.name,)
+        self.names = (self.name, self.alias) if self.alias else (self.name,)
 
     @overload
     def __get__(self, instance: None, owner: type) -> Setting[T]: ...
@@ -112,10 +101,16 @@ class Setting(Generic[T]):
     def __get__(self, instance: object | None, owner: type) -> Setting[T] | T:
         if instance is None:
             return self
-        value = _given(self.name)
-        if value is _UNSET and self.alias is not None:
-            value = _given(self.alias)
-        return self.default if value is _UNSET else value
+        # What is not set costs an exception in Django's lazy settings whenever it is asked for, 30 times a request.
+        # The attributes of this object are what stands in a settings module; it is another one while settings are
+        # overridden.
+        holder = _site_settings_state.get("_wrapped")
+        is_module = type(holder) is SiteSettings
+        for name in self.names:
+            value = holder.__dict__.get(name, _UNSET) if is_module else getattr(site_settings, name, _UNSET)
+            if value is not _UNSET:
+                return cast("T", value)
+        return self.default
 
 
 class Settings:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 
 from security.backends.sql.models import InputRequestLog
 from security.enums import RequestLogState
@@ -46,6 +47,19 @@ def test_an_answer_that_was_seen_has_its_complete_row_though_the_process_is_kill
         assert server.ask("/").endswith(b"home")
         server.kill()
     assert InputRequestLog.objects.get().state is RequestLogState.INFO
+
+
+@pytest.mark.parametrize(("name", "path"), [("gunicorn", "/endless/"), ("uvicorn", "/waits/")])
+def test_a_process_that_is_killed_leaves_an_open_row_which_is_settled(name: str, path: str, tmp_path: Path) -> None:
+    with running(name, tmp_path) as server, server.connect() as client:
+        server.send(client, path)
+        wait_until(lambda: InputRequestLog.objects.exists(), "the row of the open request")
+        server.kill()
+    assert InputRequestLog.objects.get().state is RequestLogState.INCOMPLETE
+    call_command("set_log_state", "--minutes=0.00001")
+    row = InputRequestLog.objects.get()
+    assert (row.state, row.response_code) == (RequestLogState.ERROR, None)
+    assert "process ended" in str(row.error_message)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def codes_of_one_client(server: Server, threads: ThreadPoolExecutor, path: str, 
         ("gunicorn-workers", "/", "sql"),
         ("uvicorn", "/async/", "sql"),
         ("gunicorn-workers", "/exempt/", "redis"),
+        ("uvicorn", "/exempt-async/", "redis"),
     ],
 )
 def test_of_200_parallel_requests_exactly_20_pass(name: str, path: str, store: str, tmp_path: Path) -> None:

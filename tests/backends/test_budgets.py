@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.http.response import HttpResponseBase
 
 from bench.input_requests import peak, statements_counted
@@ -41,6 +42,24 @@ def test_a_request_costs_an_insert_and_an_update(site: Any, ending: str, small: 
     assert verbs == ["INSERT INTO", "UPDATE"] * 3
     assert len([sql for sql in statements if "security" in sql]) == 6
     assert InputRequestLog.objects.filter(version=2).count() == 4
+
+
+def test_no_update_touches_an_index_on_postgresql() -> None:
+    has_figures = connection.vendor == "postgresql"
+    before = updates() if has_figures else ()
+    SyncSite(logged=True).ask(small_get("/small/"), times=60)
+    assert InputRequestLog.objects.filter(version=2).count() == 60
+    if not has_figures:
+        return
+    all_updates, without_index = (now - then for now, then in zip(updates(), before, strict=True))
+    assert (all_updates, without_index) == (60, 60)
+
+
+def updates() -> tuple[int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = %s", [TABLE])
+        return tuple(cursor.fetchone())
 
 
 TABLE = InputRequestLog._meta.db_table

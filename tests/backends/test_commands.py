@@ -179,6 +179,14 @@ def test_a_fault_of_the_logger_is_not_the_commands(
     assert capsys.readouterr().out == "printed\n"
 
 
+@override_settings(SECURITY_LOG_STRING_OUTPUT_TRUNCATE_LENGTH="100")
+def test_a_command_ends_in_its_record_also_where_its_output_cannot_be_kept(caplog: pytest.LogCaptureFixture) -> None:
+    call_command("talk", "print")
+    log = CommandLog.objects.get()
+    assert (log.state, log.output) == (CommandState.SUCCEEDED, "")
+    assert "could not be recorded in full" in caplog.text
+
+
 def test_a_command_can_relate_objects_to_its_record() -> None:
     group = Group.objects.create(name="a")
     with capture_security_logs() as logs:

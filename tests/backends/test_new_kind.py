@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -23,7 +25,8 @@ from security.context import inside
 from security.delivery import deliver
 from security.enums import Event
 from security.fields import Name, Plain, Text, stored
-from security.records import InputRequestRecord, Record, Transition, register
+from security.ids import first_id_at
+from security.records import InputRequestRecord, Loss, Record, Transition, register
 from security.references import ObjectReference
 
 ORDER = ObjectReference("default", "shop.order", "7")
@@ -48,6 +51,8 @@ class MailRecord(Record):
         Event.SUCCEEDED: Transition(MailState.SENT, is_final=True),
         Event.FAILED: Transition(MailState.REFUSED, is_final=True, level=logging.ERROR),
     }
+
+    loss = Loss(MailState.REFUSED, timedelta(minutes=5))
 
     recipient: str = stored(Name(255), default="", settled=True)
     text: str = stored(Text(1000), default="")
@@ -120,6 +125,26 @@ def test_it_is_stored_found_and_masked_again(mail_log: type[Any]) -> None:
     mail_log.objects.update(text="password=secret")
     call_command("mask_logs", "--type", "sent-mail", verbosity=0)
     assert mail_log.objects.get().text == "password=[Filtered]"
+
+
+def lose_a_mail() -> None:
+    start = datetime.now(UTC) - timedelta(minutes=10)
+    deliver(recording.begin(MailRecord(id=first_id_at(start), start=start)))
+
+
+@override_settings(SECURITY_BACKENDS=["sql"], SECURITY_RAISE_WRITER_EXCEPTIONS=True)
+def test_it_is_settled_after_its_own_time_when_its_process_was_killed(mail_log: type[Any]) -> None:
+    lose_a_mail()
+    call_command("set_log_state", stdout=StringIO())
+    assert mail_log.objects.get().state == MailState.REFUSED
+
+
+@pytest.mark.django_db
+@override_settings(SECURITY_BACKENDS=["sql"])
+def test_where_it_has_no_table_it_is_passed_over_in_settling() -> None:
+    out = StringIO()
+    call_command("set_log_state", stdout=out)
+    assert out.getvalue() == "Nothing to settle.\n"
 
 
 def test_a_name_that_another_kind_has_is_refused() -> None:

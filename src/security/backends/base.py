@@ -16,7 +16,6 @@ from uuid import UUID
 from django.apps import AppConfig, apps
 from django.core.exceptions import ImproperlyConfigured
 
-from security.enums import LoggerName
 from security.rates import Limit, Verdict
 from security.records import Entry
 from security.references import ObjectReference
@@ -160,21 +159,20 @@ class Rewritable(ABC):
         """Change fields of entries, and give how many were changed; one that has a newer version by now stays."""
 
 
-class TaskLogs(ABC):
-    """Knows which logs of tasks are still open, and closes them; who decides which are to be closed asks it."""
+class OpenLogs(ABC):
+    """Knows which logs are still open, and closes them; who decides which are to be closed asks it."""
 
     @abstractmethod
-    def open_logs(self, kind: LoggerName, after: UUID | None, count: int) -> list[Any]:
-        """Give at most `count` logs of a kind that no event has ended, in the order of their ids, from `after` on."""
+    def open_logs(self, kind: str, after: UUID | None, count: int, *, before: UUID | None = None) -> list[Any]:
+        """Give at most `count` logs of a kind that no event has ended, in the order of their ids.
 
-    @abstractmethod
-    def runs_of(self, task_ids: Collection[str]) -> list[Any]:
-        """Give all runs of the tasks with these Celery ids, in the order of their ids."""
+        Their ids are above `after`, and below `before`.
+        """
 
     @abstractmethod
     def settle(
         self,
-        kind: LoggerName,
+        kind: str,
         ids: Sequence[UUID],
         expected: IntEnum,
         state: IntEnum,
@@ -183,8 +181,16 @@ class TaskLogs(ABC):
     ) -> int:
         """Let those of the logs that are in the state `expected` rest in `state`; tell how many there were.
 
-        Their version stays: a later word of the worker itself is stored over this one.
+        Their version stays: a later word of their own process is stored over this one.
         """
+
+
+class TaskLogs(OpenLogs):
+    """Knows the logs of Celery's tasks as well."""
+
+    @abstractmethod
+    def runs_of(self, task_ids: Collection[str]) -> list[Any]:
+        """Give all runs of the tasks with these Celery ids, in the order of their ids."""
 
 
 class EntriesRefusedError(Exception):
@@ -208,6 +214,7 @@ class SecurityBackend(AppConfig):
     counter: Counter | None = None
     history: History | None = None
     rewriter: Rewritable | None = None
+    open_logs: OpenLogs | None = None
     task_logs: TaskLogs | None = None
 
     def ready(self) -> None:

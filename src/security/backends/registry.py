@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
 from typing import Protocol
 
-from django.apps import apps
+from django.apps import AppConfig, apps
 from django.core.exceptions import ImproperlyConfigured
 
-from security.backends.base import Counter, History, Reader, SecurityBackend, TaskLogs, Writer
+from security.backends.base import Counter, History, OpenLogs, Reader, SecurityBackend, TaskLogs, Writer
 from security.config import settings
 
 
@@ -27,6 +27,7 @@ class Capture(Protocol):
     def counter(self) -> Counter: ...
 
 
+_installed: tuple[Mapping[str, AppConfig], Mapping[str, SecurityBackend]] | None = None
 _captures: tuple[Capture, ...] = ()
 _captures_lock = Lock()
 
@@ -44,9 +45,15 @@ def attached(capture: Capture) -> Iterator[None]:
             _captures = tuple(other for other in _captures if other is not capture)
 
 
-def installed_backends() -> dict[str, SecurityBackend]:
+def installed_backends() -> Mapping[str, SecurityBackend]:
     """Give the backends of INSTALLED_APPS by name, in their order."""
-    return {config.backend_name: config for config in apps.get_app_configs() if isinstance(config, SecurityBackend)}
+    global _installed
+    # Django makes other ones where INSTALLED_APPS changes in a test.
+    configs = apps.app_configs
+    if _installed is None or _installed[0] is not configs:
+        backends = [config for config in apps.get_app_configs() if isinstance(config, SecurityBackend)]
+        _installed = (configs, {backend.backend_name: backend for backend in backends})
+    return _installed[1]
 
 
 def writers() -> list[tuple[str, Writer]]:
@@ -58,6 +65,16 @@ def writers() -> list[tuple[str, Writer]]:
         if backend.writer is not None and (selected is None or name in selected)
     ]
     return found + [(capture.backend_name, capture.writer) for capture in _captures]
+
+
+def open_logs() -> Mapping[str, OpenLogs]:
+    """Give, by the names of their backends, the open logs of each backend that can close them, and is written to."""
+    selected = settings.BACKENDS
+    return {
+        name: backend.open_logs
+        for name, backend in installed_backends().items()
+        if backend.open_logs is not None and (selected is None or name in selected)
+    }
 
 
 def task_logs() -> list[TaskLogs]:

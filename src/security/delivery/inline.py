@@ -85,10 +85,11 @@ def deliver_later(make: Callable[[], Sequence[Entry]]) -> None:
 
     Needs `expect_leftovers` to have been called before.
     """
-    if any(isinstance(writer, TransactionalWriter) and writer.is_in_test() for _, writer in writers()):
-        deliver(make())
-    else:
-        leave_behind(partial(_deliver_apart, make))
+    with _fence:
+        if any(isinstance(writer, TransactionalWriter) and writer.is_in_test() for _, writer in writers()):
+            deliver(make())
+        else:
+            leave_behind(partial(_deliver_apart, make))
 
 
 def flush(scope: Scope) -> None:
@@ -180,10 +181,11 @@ def _joined(batches: Sequence[Batch]) -> list[Batch]:
 
 
 def _deliver_apart(make: Callable[[], Sequence[Entry]]) -> None:
-    entries = make()
-    if entries:
-        new = [Batch(name, writer, entries) for name, writer in _write_instantly(entries)]
-        write_all_apart(_joined([*waiting.ended_with(entries), *new]))
+    with _fence:
+        entries = make()
+        if entries:
+            new = [Batch(name, writer, entries) for name, writer in _write_instantly(entries)]
+            write_all_apart(_joined([*waiting.ended_with(entries), *new]))
 
 
 def _write_due(targets: _Targets, entries: Sequence[Entry]) -> None:

@@ -4,7 +4,7 @@ A record is data: it is filled while the thing happens. What is stored of it is 
 makes. A kind is a module here: its fields, its transitions and the words of its messages.
 """
 
-from .base import FIELDS, RECORD_TYPES, SETTLED_FIELDS, TRANSITIONS, Entry, Record, Transition, register
+from .base import FIELDS, RECORD_TYPES, SETTLED_FIELDS, TRANSITIONS, Entry, Loss, Record, Transition, register
 from .celery_tasks import CeleryTaskInvocationRecord, CeleryTaskRecord, CeleryTaskRunRecord
 from .commands import CommandRecord
 from .requests import InputRequestRecord, OutputRequestRecord, RequestRecord
@@ -20,6 +20,7 @@ __all__ = [
     "CommandRecord",
     "Entry",
     "InputRequestRecord",
+    "Loss",
     "OutputRequestRecord",
     "Record",
     "RequestRecord",

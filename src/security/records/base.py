@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from time import perf_counter
 from types import MappingProxyType
@@ -43,6 +43,15 @@ class Transition:
     """The level of `logging`; None where the state says which, whose steps of ten are those levels."""
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What becomes of a record whose process ended before it."""
+
+    state: IntEnum
+    after: timedelta
+    """How long after its beginning an open record counts as lost."""
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Record:
     """What all kinds have in common."""
@@ -54,6 +63,8 @@ class Record:
     """The logger of Python's `logging` to which the messages of the kind go."""
     subject: ClassVar[str]
     """How the messages of the kind begin; the names in braces are fields."""
+    loss: ClassVar[Loss | None] = None
+    """None where others tell what is lost, as workers do of tasks."""
     own_predicates: ClassVar[Mapping[Event, str]] = {}
     """What the messages say of an event where the kind has words of its own."""
 

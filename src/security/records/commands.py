@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import IntEnum
 
 from security.enums import CommandState, Event, LoggerName
 from security.fields import Name, Plain, Text, stored
 
-from .base import Record, Transition
+from .base import Loss, Record, Transition
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -25,6 +26,8 @@ class CommandRecord(Record):
         Event.FINISHED: Transition(CommandState.SUCCEEDED, is_final=True),
         Event.ERROR: Transition(CommandState.FAILED, is_final=True, level=logging.ERROR),
     }
+
+    loss = Loss(CommandState.TERMINATED, timedelta(hours=24))
 
     name: str = stored(Name(255), default="", settled=True)
     input: str = stored(Text(10_000), default="", settled=True)

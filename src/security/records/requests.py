@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import IntEnum
 
 from security.body import Body
@@ -12,7 +13,7 @@ from security.config import settings
 from security.enums import Event, LoggerName, RequestLogState
 from security.fields import BodyText, Host, Members, Name, Plain, UrlPath, stored
 
-from .base import Record, Transition
+from .base import Loss, Record, Transition
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -24,6 +25,8 @@ class RequestRecord(Record):
         Event.FINISHED: Transition(None, is_final=True, level=None),
         Event.ERROR: Transition(RequestLogState.ERROR, is_final=True, level=logging.ERROR),
     }
+
+    loss = Loss(RequestLogState.ERROR, timedelta(hours=1))
 
     host: str = stored(Host(255), default="", settled=True)
     method: str = stored(Name(20), default="", settled=True)

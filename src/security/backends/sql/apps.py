@@ -31,4 +31,4 @@ class SecuritySQLBackend(SecurityBackend):
         self.counter = SQLCounter()
         self.history = SQLHistory()
         self.rewriter = SQLRewriter()
-        self.task_logs = SQLTaskLogs()
+        self.open_logs = self.task_logs = SQLTaskLogs()

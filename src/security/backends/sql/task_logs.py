@@ -1,52 +1,48 @@
-"""The logs of tasks that are still open, and closing them."""
+"""The logs that are still open, and closing them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from django.conf import settings as site_settings
+from django.db import models
 from django.utils import timezone
 
 from security.backends.base import TaskLogs
-from security.enums import CeleryTaskInvocationLogState, CeleryTaskRunLogState, LoggerName
+from security.records import TRANSITIONS
 
-from .models import CeleryTaskInvocationLog, CeleryTaskRunLog
+from .models import LOG_MODELS, CeleryTaskRunLog, Log
 
-_MODELS: Final[dict[LoggerName, type[CeleryTaskInvocationLog | CeleryTaskRunLog]]] = {
-    model.kind: model for model in (CeleryTaskInvocationLog, CeleryTaskRunLog)
-}
-_OPEN_STATES: Final[dict[LoggerName, tuple[IntEnum, ...]]] = {
-    LoggerName.CELERY_TASK_INVOCATION: (
-        CeleryTaskInvocationLogState.WAITING,
-        CeleryTaskInvocationLogState.ACTIVE,
-        CeleryTaskInvocationLogState.TRIGGERED,
-    ),
-    LoggerName.CELERY_TASK_RUN: (CeleryTaskRunLogState.ACTIVE,),
-}
-# What deciding needs: arguments and output can be long.
-_LARGE: Final = ("input", "task_args", "task_kwargs", "extra_data")
+# What deciding on a run needs: arguments and output can be long.
+_LARGE_OF_RUN: Final = ("input", "task_args", "task_kwargs", "extra_data", "output", "result")
 
 
 class SQLTaskLogs(TaskLogs):
-    """Asks and updates the two tables of tasks at the alias that the site's routers give."""
+    """Asks and updates the tables of the logs at the alias that the site's routers give."""
 
-    def open_logs(self, kind: LoggerName, after: UUID | None, count: int) -> list[Any]:
-        logs = _MODELS[kind].objects.filter(state__in=_OPEN_STATES[kind])
+    def open_logs(self, kind: str, after: UUID | None, count: int, *, before: UUID | None = None) -> list[Any]:
+        model = LOG_MODELS.get(kind)
+        if model is None:
+            # A kind of another package may be kept by another backend alone.
+            return []
+        logs = _logs_of(model).filter(state__in=_open_states(kind))
         if after is not None:
             logs = logs.filter(id__gt=after)
-        return list(logs.defer(*_LARGE).order_by("id")[:count])
+        if before is not None:
+            logs = logs.filter(id__lt=before)
+        return list(logs.defer(*_large_columns(model)).order_by("id")[:count])
 
     def runs_of(self, task_ids: Collection[str]) -> list[Any]:
         runs = CeleryTaskRunLog.objects.filter(celery_task_id__in=task_ids)
-        return list(runs.defer(*_LARGE, "output", "result").order_by("id"))
+        return list(runs.defer(*_LARGE_OF_RUN).order_by("id"))
 
     def settle(
         self,
-        kind: LoggerName,
+        kind: str,
         ids: Sequence[UUID],
         expected: IntEnum,
         state: IntEnum,
@@ -55,8 +51,23 @@ class SQLTaskLogs(TaskLogs):
     ) -> int:
         if not ids:
             return 0
-        # What a worker said meanwhile is no longer in the expected state.
-        logs = _MODELS[kind].objects.filter(id__in=ids, state=expected)
+        # What its process said meanwhile is no longer in the expected state.
+        logs = _logs_of(LOG_MODELS[kind]).filter(id__in=ids, state=expected)
         if not site_settings.USE_TZ:
             moment = timezone.make_naive(moment, timezone.get_default_timezone())
         return int(logs.update(state=state, stop=moment, error_message=message))
+
+
+def _logs_of(model: type[Log]) -> models.QuerySet[Any]:
+    # Each kind has a field `state` of its own.
+    return cast("models.QuerySet[Any]", model._default_manager.all())
+
+
+def _open_states(kind: str) -> set[IntEnum]:
+    transitions = TRANSITIONS[kind].values()
+    return {step.state for step in transitions if step.state is not None and not step.is_final}
+
+
+def _large_columns(model: type[Log]) -> list[str]:
+    columns = model._meta.concrete_fields
+    return [column.attname for column in columns if isinstance(column, (models.TextField, models.JSONField))]

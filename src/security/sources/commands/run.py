@@ -56,7 +56,8 @@ class RecordedRun:
             _guarded(lambda: self._end(error))
 
     def _end(self, error: BaseException | None) -> None:
-        self.record.output = self._capture.text
+        # Whatever goes wrong with the output, the end of the command is recorded.
+        _guarded(self._note_output)
         cause = _cause_of(error)
         if cause is None:
             deliver(complete(self.record, Event.FINISHED))
