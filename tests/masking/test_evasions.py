@@ -455,6 +455,7 @@ def test_a_secret_as_a_name_is_hidden(secret: str) -> None:
     for name in (secret, secret.title()):
         assert name not in mask_members({name: "x", "Accept": "y"}, "HEADERS")
     assert secret not in str(mask_members({secret: "x"}, "QUERIES"))
+    assert secret not in str(mask_members({"Cookie": f"{secret}=1; a=b", "Set-Cookie": f"{secret}=1"}, "HEADERS"))
     assert secret not in mask_body(f"user[{secret}]=x&a=b", FORM)
     assert secret not in mask_body(json.dumps({secret: 1}), JSON)
     assert secret not in str(mask_data({secret: 1}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from . import detectors
 from .hiding import Hiding
 from .urls import mask_host, mask_url
 
@@ -85,4 +86,5 @@ def _hidden_cookie(part: str, rule: str, hiding: Hiding) -> str:
         return part if not part.strip() or part.strip() == hiding.replacement else hiding.hide(rule, part)
     if not value.strip() or value == hiding.replacement:
         return part
-    return f"{name}={hiding.hide(rule, value)}"
+    # A client can send a secret as the name of a cookie.
+    return f"{detectors.detect(name, hiding)}={hiding.hide(rule, value)}"
