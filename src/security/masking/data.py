@@ -28,7 +28,9 @@ def _mask_items(items: list[Any], hiding: Hiding) -> list[Any]:
     for position, item in enumerate(items):
         before = items[position - 1] if position else None
         # ["password", "x"], or ["--password", "x"] in a list of arguments
-        is_named = isinstance(before, str) and (len(items) == 2 or before.startswith("-")) and hiding.is_secret(before)
+        is_named = (
+            isinstance(before, str) and (len(items) == 2 or before.startswith("-")) and hiding.names_secret(before)
+        )
         if is_named and isinstance(item, str) and not item.startswith("-"):
             masked.append(_hidden(str(before), item, hiding))
         else:
@@ -40,7 +42,7 @@ def _mask_members(members: dict[str, Any], hiding: Hiding) -> dict[str, Any]:
     is_named_secret = any(
         isinstance(said, str)
         and (name.casefold() in NAMING or name in PLACES or (name == "path" and "op" in members))
-        and hiding.is_secret(said)
+        and hiding.names_secret(said)
         for name, value in members.items()
         # Of a place the end says it.
         for said in ([value[-1] if isinstance(value, list) and value and name in PLACES else value])

@@ -30,7 +30,7 @@ def mask_fields(text: str, hiding: Hiding, separator: str = "&") -> str:
 def _names_secret(field: str, hiding: Hiding) -> bool:
     """Tell whether a field names what another one holds: field=password&value=x."""
     name, _, value = field.partition("=")
-    return name.lower() in NAMING and hiding.is_secret(unquote_plus(value))
+    return name.lower() in NAMING and hiding.names_secret(unquote_plus(value))
 
 
 def _has_code_of_oauth(fields: list[str]) -> bool:

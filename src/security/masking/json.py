@@ -144,7 +144,7 @@ class _Document:
             couple.start(2)
             for pattern in ((_COUPLE, _ARGUMENT) if '"-' in self.text else (_COUPLE,))
             for couple in pattern.finditer(self.text)
-            if self.hiding.is_secret(_decoded(couple[1]) if "\\" in couple[1] else couple[1])
+            if self.hiding.names_secret(_decoded(couple[1]) if "\\" in couple[1] else couple[1])
         }
         if self.has_escapes or self.may_detect or has_named or self.couples or self.values_may_name():
             return self.masked_string_by_string(self.values_of_named() if has_named else {})
@@ -180,9 +180,8 @@ class _Document:
             is_escaped = self.has_escapes and "\\" in raw
             if colon is not None:
                 key = _decoded(raw) if is_escaped else raw
-                if may_detect or is_escaped:
-                    self.mask_string(match, key)
-                if is_secret(key) or match.end() in named:
+                shown = self.mask_string(match, key) if may_detect or is_escaped else key
+                if is_secret(key) or (shown != key and is_secret(shown)) or match.end() in named:
                     after = self.hide_value(match.end(), key)
             elif raw and match.start() in self.couples:
                 self.hide_value(match.start(), "of a couple")
@@ -208,12 +207,13 @@ class _Document:
         self.kept += (self.text[self.position : start], replacement)
         self.position = end
 
-    def mask_string(self, match: re.Match[str], value: str) -> None:
+    def mask_string(self, match: re.Match[str], value: str) -> str:
         masked = self.hiding.inner(value)
         if masked != value:
             written = json.dumps(masked, ensure_ascii=match[1].isascii())
             # What was cut off stays so, and goes when the document is shortened.
             self.put(match.start(), match.end(2), written if match[2] else written[:-1])
+        return masked
 
     def hide_value(self, start: int, key: str) -> int:
         """Hide the value that begins at `start`, and give where it ends."""
@@ -274,7 +274,7 @@ class _Document:
                     if member in NAMED:
                         objects[-1][1].append(match.end())
                     continue
-                if is_key_of_name and self.hiding.is_secret(_decoded(raw)):
+                if is_key_of_name and self.hiding.names_secret(_decoded(raw)):
                     objects[-1] = (_decoded(raw), objects[-1][1])
                 if is_place:
                     continue

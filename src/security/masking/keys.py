@@ -109,8 +109,8 @@ PLACES: Final = frozenset(("loc",))
 BESIDE_CODE: Final = frozenset(
     ("redirect_uri", "client_id", "client_secret", "grant_type", "code_verifier", "session_state")
 )
-_SHORTEST_STATE: Final = 8
-_SHORTEST_CODE: Final = 10
+_STATE: Final = re.compile(r"[\w.~+/=%\-]{8,}")
+_CODE: Final = re.compile(r"[\w.~+/=%\-]{10,}")
 
 # Whatever name of the lists a text has, it has one of these: most texts are told to be harmless by them.
 STEMS: Final = (
@@ -245,8 +245,8 @@ class SensitiveKeys:
 
 def is_code_of_oauth(names: Container[str], code: str, state: str) -> bool:
     """Tell whether the value of `code` is one of OAuth, by the names beside it, or by the state that it came with."""
-    has_companion = any(name in names for name in BESIDE_CODE) or len(state) >= _SHORTEST_STATE
-    return has_companion and len(code) >= _SHORTEST_CODE
+    has_companion = any(name in names for name in BESIDE_CODE) or _STATE.fullmatch(state) is not None
+    return has_companion and _CODE.fullmatch(code) is not None
 
 
 def _singular(word: str) -> str:

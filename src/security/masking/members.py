@@ -56,7 +56,7 @@ def _rules_by_neighbours(members: Members, rules: Mapping[str, str | None], hidi
     if isinstance(code, str) and is_code_of_oauth(members, code, str(members.get("state", ""))):
         found["code"] = "code of OAuth"
     if not NAMED_FIELDS.isdisjoint(members):
-        names = [str(value) for name, value in members.items() if name in NAMING and hiding.is_secret(str(value))]
+        names = [str(value) for name, value in members.items() if name in NAMING and hiding.names_secret(str(value))]
         if names:
             found |= {name: f"key {names[0]}" for name in members if name in NAMED_FIELDS and rules[name] is None}
     return found

@@ -62,11 +62,7 @@ def mask_multipart(text: str, hiding: Hiding) -> str | None:
             if _TABLE.search(head) is not None:
                 content = mask_csv(content, hiding) or content
             kept += (_masked_head(head, hiding), _masked(names, content, hiding, is_named=is_named))
-            is_named = is_named or (
-                any(name.lower() in NAMING for name in names)
-                and len(content) < _LONGEST_NAME
-                and hiding.is_secret(content)
-            )
+            is_named = is_named or (any(name.lower() in NAMING for name in names) and hiding.names_secret(content))
             position = end
         header = _PART.search(text, max(end, header.end()))
     # A head whose content was cut off is masked as any text.

@@ -202,7 +202,7 @@ def _is_named_secret(match: re.Match[str], text: str, hiding: Hiding) -> bool:
     if not names:
         end = "}" if "{" in before else "\n"
         names = _NAMES_NEIGHBOUR.findall(text[match.end() : match.end() + _NEIGHBOURHOOD].partition(end)[0])[:1]
-    return bool(names) and hiding.is_secret(names[-1])
+    return bool(names) and hiding.names_secret(names[-1])
 
 
 def _mask_couples(text: str, hiding: Hiding) -> str:
