@@ -256,6 +256,8 @@ TEXTS = [
     "identified by the police",
     "?code=SALE10&state=CA",
     "Hello, world\nfoo, bar",
+    "Token\n=====\nIt names a user.",
+    "Password\n--------\nIt has 12 characters.",
     "regexp [\\x41-\\x5a] and caf\\u00e9 \\u0041",
     "Tom &amp; Jerry's password policy &#65;",
     "a > b & c in the note on the password policy",

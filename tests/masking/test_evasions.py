@@ -301,6 +301,8 @@ def test_a_part_inside_xml_is_hidden_and_the_document_stays_well_formed(document
         f"password: !!str {S}",
         f"password: &a !!str\n  {S}",
         f"password:\n- {S}",
+        f"? password\n: {S}",
+        f"password\n={S}",
         f"password:\n\n  {S}",
         f"password: abc\n  {S}",
         f'"password": |\n  {S}',

@@ -23,7 +23,9 @@ _COMMENT: Final = r"(?:/\*[^*]{0,100}+\*+/|(?://|\#)[^\r\n]{0,100}+[\r\n])"
 _PAIR: Final = re.compile(
     rf"(?<![\w%.\-$@\[\]+{UNSEEN}\u0300-\u036f])(?P<key>(?:[\w%.\-$@\[\]+{UNSEEN}\u0300-\u036f]++|(?<!\\)\\++u[0-9a-fA-F]{{4}}){{1,200}}+)"
     # **Password**: as chats emphasize a name
-    rf"(?:(?P<close>\\*+[\"'`]\]?){SPACE}{{0,40}}+|(?:\)|\*{{1,3}}(?=[ \t]?:))?{BLANK}{{0,8}}+)"
+    rf"(?:(?P<close>\\*+[\"'`]\]?){SPACE}{{0,40}}+|(?:\)|\*{{1,3}}(?=[ \t]?:))?{BLANK}{{0,8}}+"
+    # ? password, and a colon in the next line, as YAML can write it; a line of such signs is a heading
+    rf"(?:\r?\n(?=: |=[^\s=]))?)"
     rf"(?:{_COMMENT}{SPACE}{{0,40}}+){{0,3}}+"
     rf"(?P<mark>=>|:=|[+|!]?={{1,3}}|[:\uff1a\uff1d])(?:\*{{1,3}}(?=\s))?"
     rf"(?(close){SPACE}{{0,40}}+|{BLANK}{{0,8}}+)(?:\\\r?\n[ \t]*+)?"
