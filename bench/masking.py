@@ -120,6 +120,8 @@ SHAPES: dict[str, tuple[str, str, str, str]] = {
     "text: failing rows": ("", "failing row contains (", "", "text/plain"),
     "text: hosts without a scheme": ("", "a:b@c:", "", "text/plain"),
     "text: encoded signs": ("", "//a%40", "", "text/plain"),
+    "text: digests of passwords": ("", "pbkdf2_sha256$1$a", "", "text/plain"),
+    "text: dollars": ("", "$6$a", "", "text/plain"),
     "text: identified by": ("", "identified by '", "", "text/plain"),
     "csv: lines before the head": ("", "#\n", "a,b", "text/csv"),
     "csv: empty rows": ("password,a\n", "\n", "", "text/csv"),

@@ -583,3 +583,19 @@ def test_more_of_json_names_what_it_holds(document: dict[str, str]) -> None:
     for is_ascii in (True, False):
         assert S not in mask_body(json.dumps(document, ensure_ascii=is_ascii), JSON)
     assert S not in json.dumps(mask_data(document))
+
+
+@pytest.mark.parametrize(
+    "digest",
+    [
+        "pbkdf2_sha256$870000$q1w2e3r4$YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXo=",
+        f"$2b$12${'a1' * 26}z",
+        f"bcrypt_sha256$$2b$12${'a1' * 26}z",
+        "argon2$argon2id$v=19$m=102400,t=2,p=8$c29tZXNhbHQ$YWJjZGVmZ2hpamtsbW5vcA",
+        f"$6$saltsalt${'a1' * 43}",
+    ],
+)
+def test_passwords_as_they_are_stored_are_hidden_under_any_name(digest: str) -> None:
+    assert mask_text(f"User: ann, {digest}") == "User: ann, [Filtered]"
+    assert mask_body(json.dumps({"x": digest}), JSON) == json.dumps({"x": "[Filtered]"})
+    assert mask_text("costs $20 or $2b, $1$ each, in US$5 notes") == "costs $20 or $2b, $1$ each, in US$5 notes"

@@ -67,6 +67,7 @@ SAMPLES = {
     "password_option": "mysql -u root -px1y2 shop",
     "oauth_code": "/back?code=abcdefghij1&redirect_uri=x",
     "sql_password": "ALTER USER ann IDENTIFIED BY 'x1y2'",
+    "password_hash": "ann has pbkdf2_sha256$870000$q1w2e3r4$YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXo=",
     "failing_row": "DETAIL:  Failing row contains (17, x1y2, null).",
     "url_credentials": "https://ann:x1y2@h.example/",
     "signed_url": "https://h.example/?se=1&sig=abc%2Fdef",

@@ -214,6 +214,12 @@ _identified_by: Final = _first_groups(
 )
 _failing_rows: Final = _first_groups(r"(?i)\bfailing row contains \(([^\r\n]+?)\)?\.?(?=[\r\n]|\Z)")
 
+_STORED_DIGEST: Final = r"""(?x)(?<![\w$])(
+      pbkdf2_sha[0-9]{1,3}\$[0-9]{1,9}\$[^\s"'<>\\$]++\$[\w+/=]++ | scrypt\$[^\s"'<>\\]{20,}+
+    | (?:bcrypt(?:_sha256)?\$)?\$2[abxy]\$[0-9]{2}\$[./A-Za-z0-9]{53} | (?:argon2)?\$argon2(?:id|i|d)\$[^\s"'<>\\]++
+    | \$[156]\$[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{22,86}
+)"""
+
 DETECTORS: Final = (
     Detector("private_key", "private keys in PEM, also one whose end was cut off", ("private key",), _private_keys),
     Detector("jwt", "JSON Web Tokens (RFC 7519), also one whose end was cut off", ("eyj",), _first_groups(_JWT)),
@@ -249,6 +255,12 @@ DETECTORS: Final = (
     ),
     Detector("sql_password", "what SQL has behind IDENTIFIED BY", ("identified",), _identified_by),
     Detector("failing_row", "the row that PostgreSQL quotes when it refuses one", ("failing row",), _failing_rows),
+    Detector(
+        "password_hash",
+        "passwords as Django, Unix and PHP store them: PBKDF2, bcrypt, Argon2, scrypt, crypt",
+        ("$",),
+        _first_groups(_STORED_DIGEST),
+    ),
     Detector("url_credentials", "user and password in an address", ("@", "%40"), _user_infos),
     Detector(
         "signed_url",
@@ -278,6 +290,7 @@ _MAY_BE_TOKEN: Final = re.compile(
 )
 
 
+_HASHES: Final = ("pbkdf2_sha", "scrypt$", "$2", "$argon2", "$1$", "$5$", "$6$")
 _ASSIGNED: Final = ("sig", "x-amz", "x-goog", "hmac", "code=")
 _RARE: Final = ("bearer", "basic", "negotiate", "identified", "failing row", "login ")
 # Those that take a password behind a short option.
@@ -291,6 +304,8 @@ def may_find(text: str, lowered: str) -> bool:
     if "-u" in text and ":" in text:
         return True
     if any(map(lowered.__contains__, _RARE)) or (" -" in text and any(map(lowered.__contains__, _CLIENTS))):
+        return True
+    if "$" in text and any(map(lowered.__contains__, _HASHES)):
         return True
     return "=" in text and any(map(lowered.__contains__, _ASSIGNED))
 

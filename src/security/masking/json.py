@@ -35,7 +35,8 @@ _SHORTEST_DOCUMENT: Final = 8
 _CUT_END: Final = re.compile(rf'(?:"{_STRING_BODY}(?:\\(?:u[0-9a-fA-F]{{0,3}})?)?|[a-z]{{1,4}})\Z')
 # The possessive quantifiers (*+) never step back. A string whose end is missing ends with the text.
 _STRING: Final = re.compile(rf'"((?:[^"\\]++|\\.)*+)("?)({_SPACE}:{_SPACE})?', re.DOTALL)
-_PLAIN_STRING: Final = re.compile(rf'"([^"]*+)"?({_SPACE}:)?')
+# Where no string has an escape; what is between two strings, the latter of which begins with a colon, is no name.
+_PLAIN_NAME: Final = re.compile(rf'"([^"]*+)"{_SPACE}:')
 # ["password", "x"], as a list of members has it, and ["--password", "x"], as a list of arguments does
 _COUPLE: Final = re.compile(rf'\[{_SPACE}"({_STRING_BODY})"{_SPACE},{_SPACE}("{_STRING_BODY}"){_SPACE}\]')
 _ARGUMENT: Final = re.compile(rf'"(--?[A-Za-z][\w\-]*+)"{_SPACE},{_SPACE}("(?!-){_STRING_BODY}")(?!{_SPACE}:)')
@@ -153,9 +154,7 @@ class _Document:
     def masked_key_by_key(self) -> str:
         """Mask a document without escapes, in which nothing but the values of secret names can be secret."""
         text = self.text
-        secret = [
-            name for name in {raw for raw, colon in _PLAIN_STRING.findall(text) if colon} if self.hiding.is_secret(name)
-        ]
+        secret = [name for name in set(_PLAIN_NAME.findall(text)) if self.hiding.is_secret(name)]
         if not secret:
             return text
         if len(secret) > _MOST_NAMES_OF_PATTERN or max(map(len, secret)) > _LONGEST_NAME_OF_PATTERN:
