@@ -177,6 +177,10 @@ BODIES: list[tuple[str, str]] = [
     ("text/xml", "<order><passport>AB1</passport><tokenCount>3</tokenCount><number>4111111111111112</number></order>"),
     ("text/xml", '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><x/></s:Body></s:Envelope>'),
     ("text/html", "<table><tr><th>Tokens</th><td>512</td></tr><tr><td>Password:</td><td>required</td></tr></table>"),
+    (
+        "text/html",
+        "<ul aria-label='Password rules'><li>8 letters</li></ul><button aria-label='Show password'>Show</button>",
+    ),
     ("text/html", "<p>Your password</p><p>7 days</p><b>Password:</b> <a href='/x'>change it</a>"),
     ("text/html", "<!DOCTYPE html><html><head><title>Log in</title></head><body><p>Forgot password?</p></body></html>"),
     (

@@ -599,3 +599,20 @@ def test_passwords_as_they_are_stored_are_hidden_under_any_name(digest: str) -> 
     assert mask_text(f"User: ann, {digest}") == "User: ann, [Filtered]"
     assert mask_body(json.dumps({"x": digest}), JSON) == json.dumps({"x": "[Filtered]"})
     assert mask_text("costs $20 or $2b, $1$ each, in US$5 notes") == "costs $20 or $2b, $1$ each, in US$5 notes"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        f"<!DOCTYPE a [<!-- it's --><?p x'?><!ELEMENT a ANY><!ATTLIST a pin CDATA \"{S}\">]><a/>",
+        f"<!DOCTYPE a [<!-- password={S} -->]><a/>",
+        f"<!DOCTYPE a [<?x password={S} ?>]><a/>",
+        f'<!DOCTYPE a SYSTEM "http://h/?token={S}&amp;x=1"><a/>',
+        f"<a>&amp;lt;pin&amp;gt;{S}&amp;lt;/pin&amp;gt; &amp; &gt;</a>",
+        f"<a>x > y password={S}</a>",
+    ],
+)
+def test_declarations_and_texts_of_xml_stay_well_formed(document: str) -> None:
+    masked = mask_body(document, "text/xml")
+    assert S not in masked
+    ElementTree.fromstring(masked)

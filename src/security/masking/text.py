@@ -93,7 +93,7 @@ def mask_pairs(text: str, hiding: Hiding) -> str:
     """Hide the values that a text gives to secret names."""
     if "\\u" in text or "\\x" in text:
         text = _mask_decoded(text, _NEEDLESS_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text), hiding)
-    if "&" in text and "<" not in text and ">" not in text:
+    if "&" in text and "<" not in text:
         text = _mask_references(text, hiding)
     if may_be_of_database(text):
         text = mask_databases(text, hiding)

@@ -21,23 +21,21 @@ _ATTRIBUTE: Final = re.compile(
     r"(?<![^\s=\"'<>/])([^\s=\"'<>/]++)(\s*+=\s*+)(?:\"([^\"]*+)\"?|'([^']*+)'?|([^\s\"'<>]++))"
 )
 _MAY_HAVE_VALUES: Final = re.compile(r"[:{(\[,'\"]|--")
+_NO_LITERAL: Final = r"<!--(?:[^-]++|-(?!->))*+(?:-->)?|<\?(?:[^?]++|\?(?!>))*+(?:\?>)?"
 _QUOTED_LITERALS: Final = r"\"[^\"]*+\"|'[^']*+'"
 _DECLARATION: Final = re.compile(rf"<!(?:[^<>\"'\[]++|{_QUOTED_LITERALS})*+(?=[>\[])")
-_SUBSET: Final = re.compile(
-    rf"\[(?:[^]<\"']++|<!--(?:[^-]++|-(?!->))*+(?:-->)?|<\?(?:[^?]++|\?(?!>))*+(?:\?>)?|{_QUOTED_LITERALS}|<)*+(?=])"
-)
-_LITERAL: Final = re.compile(r"\"([^\"]*+)\"|'([^']*+)'")
+_SUBSET: Final = re.compile(rf"\[(?:[^]<\"']++|{_NO_LITERAL}|{_QUOTED_LITERALS}|<)*+(?=])")
+_LITERAL: Final = re.compile(rf"{_NO_LITERAL}|\"([^\"]*+)\"|'([^']*+)'")
 # Of HTML: they have no end tag.
 _EMPTY: Final = frozenset(
     ("input", "meta", "br", "img", "link", "hr", "area", "base", "col", "embed", "source", "track")
 )
 # Attributes that name what the element holds, and those that then hold it.
 _NAMING: Final = frozenset(
-    (
-        *("name", "key", "k", "type", "property", "itemprop", "http-equiv", "field", "param", "header"),
-        *("placeholder", "aria-label"),
-    )
+    ("name", "key", "k", "type", "property", "itemprop", "http-equiv", "field", "param", "header")
 )
+# Those that say so of what a person fills in only
+_NAMING_INPUTS: Final = frozenset(("id", "autocomplete", "placeholder", "aria-label"))
 _HOLDING: Final = frozenset(("value", "content", "data-value", "v", "val", "default", "text"))
 # These have a name and hold much else.
 _NOT_NAMED: Final = frozenset(
@@ -163,11 +161,7 @@ class _Document:
         if text[start + 2 : start + 8].upper() == "ENTITY":
             self.hide_literals(start, end)
         elif not self.hidden:
-            for match in _LITERAL.finditer(text, start, end):
-                begin, stop = match.span(match.lastindex or 0)
-                masked = self.hiding.inner(text[begin:stop])
-                if masked != text[begin:stop]:
-                    self.put(begin, stop, escape(masked))
+            self.mask_literals(start, end)
         if text[end : end + 1] == "[":
             # A document has one; where its end is not found, no other one is looked for with the same care.
             subset = None if "subset" in self.missing else _SUBSET.match(text, end)
@@ -185,13 +179,28 @@ class _Document:
             return len(self.text)
         return end
 
+    def mask_literals(self, start: int, end: int) -> None:
+        for match in _LITERAL.finditer(self.text, start, end):
+            begin, stop = match.span(match.lastindex or 0)
+            masked = self.hiding.inner(self.text[begin:stop]) if match.lastindex else self.text[begin:stop]
+            if masked != self.text[begin:stop]:
+                # References mean nothing in an address; only the quotes are marks.
+                self.put(begin, stop, masked.replace('"', "&quot;").replace("'", "&#39;"))
+
     def hide_literals(self, start: int, end: int) -> None:
         if self.hidden:
             return
         for match in _LITERAL.finditer(self.text, start, end):
             begin, stop = match.span(match.lastindex or 0)
-            if begin < stop and self.text[begin:stop] != self.replacement:
-                self.hiding.hide("entity", self.text[begin:stop])
+            held = self.text[begin:stop]
+            if not match.lastindex:
+                # A comment or an instruction
+                left, right = (4, 3) if held.startswith("<!--") else (2, 2)
+                masked = self.hiding.inner(held[left:-right])
+                if masked != held[left:-right]:
+                    self.put(begin + left, stop - right, masked.replace("--", "").replace("?>", ""))
+            elif held and held != self.replacement:
+                self.hiding.hide("entity", held)
                 self.put(begin, stop, self.replacement)
 
     def take_text(self, start: int, end: int) -> None:
@@ -270,7 +279,7 @@ class _Document:
         if element not in _NOT_NAMED:
             for attribute in attributes:
                 name = _local(attribute[1]).lower()
-                is_naming = name in _NAMING or (name in ("id", "autocomplete") and element in ("input", "textarea"))
+                is_naming = name in _NAMING or (name in _NAMING_INPUTS and element in ("input", "textarea"))
                 value = _value_of(attribute)
                 if is_naming and self.hiding.is_secret(value) and len(value) < 200:
                     named = value
