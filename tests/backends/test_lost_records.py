@@ -59,6 +59,15 @@ def test_what_is_open_for_long_is_settled_and_nothing_else(
     assert settle() == "Nothing to settle.\n"
 
 
+@override_settings(USE_TZ=False)
+def test_a_site_without_time_zones_has_its_logs_settled() -> None:
+    begun(InputRequestRecord, 2)
+    assert settle() == "input-request: 1 error\n"
+    row = InputRequestLog.objects.get()
+    assert row.stop is not None
+    assert row.stop - row.start > timedelta(hours=1.9)
+
+
 def test_how_long_is_long_can_be_said() -> None:
     begun(InputRequestRecord, 0.5)
     begun(CommandRecord, 0.5)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -186,6 +186,31 @@ def test_the_watchdog_cancels_what_takes_too_long_and_nothing_else() -> None:
         assert not quick.is_asked.is_set()
     # The block of the slow one ended only when its cancellation had.
     assert slow.answered == 1
+
+
+def test_a_write_that_has_ended_is_watched_no_more() -> None:
+    watchdog, ended = Watchdog(), SlowToCancel()
+    ended.may_answer.set()
+    watch = watchdog.watching(ended, 3600)
+    with watch:
+        assert len(watchdog._watches) == 1
+    assert not watchdog._watches
+    watch.cancel()
+    assert ended.answered == 0
+
+
+def test_a_write_can_begin_in_the_middle_of_the_steps_of_another() -> None:
+    # As a signal handler or a finalizer does.
+    watchdog = Watchdog()
+
+    def write_in_between() -> None:
+        with watchdog._lock, watchdog.watching(SlowToCancel(), 3600):
+            pass
+
+    thread = Thread(target=write_in_between, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_a_cancellation_that_hangs_holds_up_no_other_write() -> None:

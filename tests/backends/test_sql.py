@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.db import DataError, InterfaceError, OperationalError, connection, connections, router, transaction
@@ -84,6 +86,33 @@ def test_the_last_entry_makes_a_row_whole_whose_first_was_lost() -> None:
     SQLWriter().write(finished(record))
     row = InputRequestLog.objects.get()
     assert (row.path, row.method, row.start) == ("/a", "GET", record.start)
+
+
+@pytest.mark.parametrize("value", [{}, [], "", 0, False, None, [0], {"a": "é\u2028"}, 1.5])
+def test_what_json_can_hold_is_read_back_as_it_was(value: Any) -> None:
+    record = CeleryTaskRunRecord(celery_task_id="1", name="a", result=value, task_args=[], extra_data={"v": value})
+    SQLWriter().write(recording.begin(record))
+    row = CeleryTaskRunLog.objects.get()
+    assert (row.result, row.task_args, row.task_kwargs, row.extra_data) == (value, [], {}, {"v": value})
+
+
+@pytest.mark.parametrize(("ip", "stored"), [("", None), ("::1", "::1"), ("2001:DB8:0:0::1", "2001:db8::1")])
+def test_an_address_is_stored_in_its_short_form(ip: str, stored: str | None) -> None:
+    SQLWriter().write(recording.begin(InputRequestRecord(ip=ip)))
+    assert InputRequestLog.objects.get().ip == stored
+
+
+@override_settings(TIME_ZONE="Europe/Prague")
+def test_a_time_without_a_zone_is_one_of_the_site() -> None:
+    SQLWriter().write(recording.begin(InputRequestRecord(start=datetime(2026, 1, 2, 12, 0))))  # noqa: DTZ001
+    assert InputRequestLog.objects.get().start == datetime(2026, 1, 2, 11, 0, tzinfo=UTC)
+
+
+def test_relations_of_any_entry_of_a_batch_are_stored() -> None:
+    related = InputRequestRecord()
+    related.add_related_objects(Group.objects.create(name="a"))
+    SQLWriter().write(recording.begin(InputRequestRecord()) + recording.begin(related))
+    assert RelatedObject.objects.get().log_id == related.id
 
 
 @pytest.mark.django_db(transaction=True)
@@ -235,6 +264,24 @@ def test_each_table_is_migrated_where_it_belongs(name: str, alias: str, app: str
 
 def test_no_migration_is_missing() -> None:
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+
+
+class RouterByModel:
+    """A router of a site's own that decides for each model."""
+
+    def allow_migrate(self, db: str, app_label: str, model_name: str | None = None, **hints: Any) -> bool:
+        return model_name != "commandlog"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_room_for_updates_is_left_in_the_tables_that_are_there() -> None:
+    migration: Any = import_module("security.backends.sql.migrations.0002_room_for_updates")
+    with override_settings(DATABASE_ROUTERS=[RouterByModel()]), connection.schema_editor(collect_sql=True) as editor:
+        migration.leave_room(apps, editor)
+        migration.fill(apps, editor)
+    changed = [sql for sql in editor.collected_sql if "fillfactor" in sql]
+    assert len(changed) == (8 if connection.vendor == "postgresql" else 0)
+    assert not [sql for sql in changed if CommandLog._meta.db_table in sql]
 
 
 @override_settings(USE_TZ=False)

@@ -49,6 +49,37 @@ def test_what_clients_invent_is_remembered_up_to_a_bound() -> None:
     assert max(map(len, remembered())) <= harmless._LONGEST
 
 
+def test_many_at_once_are_no_way_round_the_bound() -> None:
+    masking.mask_members({f"n{number}": "" for number in range(harmless._MOST - 10)}, "QUERIES")
+    masking.mask_members({f"m{number}": "" for number in range(2 * harmless._MOST)}, "QUERIES")
+    assert len(remembered()) <= harmless._MOST
+
+
+def test_no_long_name_is_remembered() -> None:
+    known = members._rule_of_short_name.cache_info().currsize
+    masking.mask_members({"x" * 41: "a"}, "HEADERS")
+    assert members._rule_of_short_name.cache_info().currsize == known
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type"),
+    [
+        ("contrasena=hunter2x", FORM),
+        ("s_id=hunter2x", FORM),
+        ("p-w=hunter2x", FORM),
+        ("o.t.p: hunter2x", "text/plain"),
+        ("user.p.i.n: hunter2x", "text/plain"),
+        ("s-id,city\nhunter2x,Brno\n", "text/csv"),
+        ('"s""id",city\nhunter2x,Brno\n', "text/csv"),
+        ('{"s_id": "hunter2x"}', "application/json"),
+        ('<p name="&#112;in" value="hunter2x"/>', "text/xml"),
+        ('--b\r\nContent-Disposition: attachment; name="s_id"\r\n\r\nhunter2x\r\n--b--', "multipart/mixed"),
+    ],
+)
+def test_a_name_in_pieces_is_not_overlooked(body: str, media_type: str) -> None:
+    assert "hunter2x" not in masking.mask_body(body, media_type)
+
+
 def test_what_is_harmless_by_the_rules_of_yesterday_is_searched_by_those_of_today() -> None:
     assert masking.mask_members({"X-Note": "flavour=vanilla"}, "HEADERS") == {"X-Note": "flavour=vanilla"}
     with override_settings(SECURITY_SENSITIVE_KEYS=["flavour"]):
@@ -83,6 +114,7 @@ def test_the_value_of_a_secret_header_makes_no_other_header_suspect(monkeypatch:
 PIECES = st.lists(
     st.sampled_from(
         [
+            *("s_id", "p-w", "o.t.p", "pas1sword", "contrasena", '"s""id"', "s_id=x1y2z3", "p-w: x1y2z3", "api1key=x1"),
             *("password=x1", '"token": "x1"', "<pin>x1</pin>", "api-key: x1", "sid=x1", "/token/x1y2z3", "--pwd x1y2"),
             *(
                 "pass",

@@ -177,3 +177,31 @@ def test_what_goes_wrong_on_the_way_to_a_writer_is_not_the_sites(
             with pytest.raises(RuntimeError) if is_raised else nullcontext():
                 work()
     assert ("could not be written" in caplog.text) is not is_raised
+    assert ("interpreter shutdown" in caplog.text) is not is_raised
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_ends_a_process_is_kept_from_nobody(
+    error: type[BaseException], writer: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Scripted, "blocks", True)
+    monkeypatch.setattr("security.delivery.inline.run_blocking", end)
+    with pytest.raises(error):
+        deliver(an_entry())
+
+
+def test_what_goes_wrong_with_entries_that_come_later_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> list[Entry]:
+        raise RuntimeError("no more memory")
+
+    inline._deliver_apart(fail)
+    assert "no more memory" in caplog.text
+    caplog.clear()
+    monkeypatch.setattr(inline, "writers", fail)
+    inline.deliver_later(an_entry)
+    assert "no more memory" in caplog.text

@@ -67,14 +67,14 @@ def writers() -> list[tuple[str, Writer]]:
     return found + [(capture.backend_name, capture.writer) for capture in _captures]
 
 
-def open_logs() -> Mapping[str, OpenLogs]:
-    """Give, by the names of their backends, the open logs of each backend that can close them, and is written to."""
+def open_logs() -> list[OpenLogs]:
+    """Give the open logs of each installed backend that can close them, and is written to."""
     selected = settings.BACKENDS
-    return {
-        name: backend.open_logs
+    return [
+        backend.open_logs
         for name, backend in installed_backends().items()
         if backend.open_logs is not None and (selected is None or name in selected)
-    }
+    ]
 
 
 def task_logs() -> list[TaskLogs]:

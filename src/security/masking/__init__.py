@@ -40,7 +40,7 @@ def mask_body(text: str, media_type: str, findings: list[Finding] | None = None)
     if hiding is None or not text:
         return text
     # The names of a form's parts can be in pieces, and the entities of XML are put together elsewhere.
-    composes = "<!" in text or "form-data" in text.lower()
+    composes = "<!" in text or media_type.startswith("multipart/") or "form-data" in text.lower()
     if findings is None and not composes and not suspects((text,), hiding):
         return text
     if looks_like_json(text):

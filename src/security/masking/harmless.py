@@ -28,7 +28,8 @@ class HarmlessTexts:
         return [text for text in texts if text not in known]
 
     def add(self, texts: Iterable[str]) -> None:
-        if len(self._texts) >= _MOST:
+        new = [text for text in texts if len(text) <= _LONGEST][:_MOST]
+        if len(self._texts) + len(new) > _MOST:
             # Another thread may still look into the old one.
             self._texts = set()
-        self._texts.update(text for text in texts if len(text) <= _LONGEST)
+        self._texts.update(new)

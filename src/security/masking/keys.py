@@ -126,6 +126,8 @@ _LOOKALIKES: Final = str.maketrans(
     "авеіјкмпорсѕтухԁɡһаΑΒΕΖΗΙΚΜΝΟΡΤΥΧαικνορτυАВЕЅІЈКМНОРСТУХıł",
     "abeijkmnopcstyxdghaABEZHIKMNOPTYXaiknoptuABESIJKMHOPCTYXil",
 )
+# What stands between the letters of one name
+_INSIDE_NAMES: Final = dict.fromkeys(map(ord, '_-."[]0123456789'))
 _LONGEST_REMEMBERED: Final = 64
 _MOST_REMEMBERED: Final = 4096
 # Of a name that is longer, the beginning and the end are looked at.
@@ -202,8 +204,8 @@ class SensitiveKeys:
         return _COUNT.fullmatch(value) is not None and not COUNTED.isdisjoint(words_of(name))
 
     def may_be_in(self, text: str) -> bool:
-        """Tell quickly whether a text, in small letters, can have a name of the lists in it."""
-        return not text.isascii() or any(map(text.__contains__, self._stems))
+        """Tell quickly whether a text, in small letters, can have a name of the lists in it, also one like "s_id"."""
+        return not text.isascii() or any(map(text.translate(_INSIDE_NAMES).__contains__, self._stems))
 
     def has_phrase(self, phrase: str) -> bool:
         """Tell whether the last two or three words of a text are one of the names of several words."""

@@ -17,7 +17,7 @@ from .suspects import suspects
 Members = Mapping[str, str | list[str]]
 Group = Literal["HEADERS", "QUERIES"]
 
-_LONGEST_REMEMBERED: Final = 100
+_LONGEST_REMEMBERED: Final = 40
 # What is longer is no name: a token in it is not known by its letters.
 _LONGEST_HEADER: Final = 60
 _NAME_ITSELF: Final = "the name itself"

@@ -21,9 +21,9 @@ class SecuritySQLBackend(SecurityBackend):
         # The models can be imported now that the apps are loaded; a fault of theirs shows here, and not in a request.
         from .counter import SQLCounter
         from .history import SQLHistory
+        from .open_logs import SQLOpenLogs
         from .reader import SQLReader
         from .rewriter import SQLRewriter
-        from .task_logs import SQLTaskLogs
         from .writer import SQLWriter
 
         self.writer = SQLWriter()
@@ -31,4 +31,4 @@ class SecuritySQLBackend(SecurityBackend):
         self.counter = SQLCounter()
         self.history = SQLHistory()
         self.rewriter = SQLRewriter()
-        self.open_logs = self.task_logs = SQLTaskLogs()
+        self.open_logs = self.task_logs = SQLOpenLogs()

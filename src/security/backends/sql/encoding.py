@@ -7,9 +7,11 @@ the driver makes a text, the text is made here, several times faster.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.conf import settings as site_settings
 from django.core.serializers.json import DjangoJSONEncoder
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from .statements import Column
 
 _Encode = Callable[[Any, "BaseDatabaseWrapper"], Any]
-
-_encode_json: Final = DjangoJSONEncoder().encode
 
 
 class Encoder:
@@ -54,11 +54,12 @@ def encoder_of(model: type[models.Model], columns: Callable[[type[models.Model]]
 def _encoder_of_column(column: Column) -> _Encode | None:
     """Give how a value of a column becomes a parameter; None where drivers take it as it is."""
     if isinstance(column, models.UUIDField):
-        return lambda value, connection: value.hex
+        return lambda value, connection: UUID(str(value)).hex if isinstance(value, str) else value.hex
     if isinstance(column, models.JSONField):
-        return lambda value, connection: "{}" if value == {} else _encode_json(value)
+        encode = (column.encoder or DjangoJSONEncoder)().encode
+        return lambda value, connection: "{}" if value == {} else encode(value)
     if isinstance(column, models.GenericIPAddressField):
-        return lambda value, connection: column.get_prep_value(value)
+        return lambda value, connection: column.get_prep_value(value) or None
     if isinstance(column, (models.CharField, models.TextField, models.FloatField, models.BooleanField)):
         return None
     if isinstance(column, models.IntegerField):
@@ -68,5 +69,8 @@ def _encoder_of_column(column: Column) -> _Encode | None:
     return column.get_db_prep_save
 
 
-def _in_site_zone(moment: Any) -> Any:
-    return moment if site_settings.USE_TZ else timezone.make_naive(moment, timezone.get_default_timezone())
+def _in_site_zone(moment: datetime) -> datetime:
+    if site_settings.USE_TZ is timezone.is_aware(moment):
+        return moment
+    convert = timezone.make_aware if site_settings.USE_TZ else timezone.make_naive
+    return convert(moment, timezone.get_default_timezone())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from threading import Condition, Lock, Thread
+from threading import Condition, Lock, RLock, Thread
 from time import monotonic
 from typing import Any, Final
 
@@ -50,7 +50,8 @@ class Watchdog:
     """Cancels the statements that it watches when their time has passed, at most `_INTERVAL` later."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        # A signal handler or a finalizer can write in the middle of these steps.
+        self._lock = RLock()
         self._condition = Condition(self._lock)
         self._watches: set[_Watch] = set()
         self._thread: Thread | None = None

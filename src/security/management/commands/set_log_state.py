@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
+from enum import IntEnum
 from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -39,10 +41,10 @@ class Command(BaseCommand):
         backends = open_logs()
         if not backends:
             raise CommandError("No backend in use can close logs. Add 'security.backends.sql' to INSTALLED_APPS.")
-        for logs in backends.values():
-            counts = settle_lost(logs, after=after, since=timedelta(days=days))
-            for (kind, state), count in sorted(counts.items()):
-                if count:
-                    self.stdout.write(f"{kind}: {count} {state.name.lower()}")
-            if not any(counts.values()):
-                self.stdout.write("Nothing to settle.")
+        counts: Counter[tuple[str, IntEnum]] = Counter()
+        for logs in backends:
+            counts += settle_lost(logs, after=after, since=timedelta(days=days))
+        for (kind, state), count in sorted(counts.items()):
+            self.stdout.write(f"{kind}: {count} {state.name.lower()}")
+        if not counts:
+            self.stdout.write("Nothing to settle.")

@@ -66,7 +66,7 @@ def _do_nothing(*args: Any, **kwargs: Any) -> None:
 def _unwrapped(user: Any) -> Any:
     """Give the user inside a lazy object, and None for one that nobody has looked at."""
     if isinstance(user, LazyObject):
-        # Not through the object, which would ask for the class of the user.
+        # Each look through the object itself is a call of Python's.
         inner = object.__getattribute__(user, "__dict__").get("_wrapped", empty)
         return None if inner is empty else inner
     return user

@@ -143,9 +143,9 @@ class Exchange:
     @_last_step
     def answer(self, response: HttpResponseBase) -> list[Entry]:
         """Complete the record of a request with its whole response."""
-        head = self._note_response(response)
+        self._note_response(response)
         if self.record.is_recorded:
-            self.record.response_body = messages.response_body_of(response, head, settings.LOG_RESPONSE_BODY_LENGTH)
+            self.record.response_body = messages.response_body_of(response, settings.LOG_RESPONSE_BODY_LENGTH)
         return self._complete_as_answered()
 
     @_last_step
@@ -157,7 +157,8 @@ class Exchange:
     @_step
     def start_stream(self, response: HttpResponseBase) -> list[Entry]:
         """Note the head of a response whose body is yet to be made."""
-        self.response_head = self._note_response(response)
+        self.response_head = messages.ResponseHead.of(response)
+        self._note_response(response)
         return []
 
     @_last_step
@@ -236,12 +237,11 @@ class Exchange:
         self.record.is_recorded = self.record.is_recorded and not is_marked(view, self.request, LOG_EXEMPT)
         self.hides_request_body = is_marked(view, self.request, HIDE_REQUEST_BODY)
 
-    def _note_response(self, response: HttpResponseBase) -> messages.ResponseHead:
+    def _note_response(self, response: HttpResponseBase) -> None:
         record = self.record
         record.response_code = messages.code_of(response)
         if record.is_recorded:
             record.response_headers = messages.response_headers_of(response)
-        return messages.ResponseHead.of(response)
 
     def _complete_as_answered(self) -> list[Entry]:
         if self.watched_body is not None and self.watched_body.was_cut_off:

@@ -102,7 +102,7 @@ def _is_text(content: bytes) -> bool:
     return b"\0" not in content
 
 
-def response_body_of(response: HttpResponseBase, head: ResponseHead, limit: int | None) -> Body | str:
+def response_body_of(response: HttpResponseBase, limit: int | None) -> Body | str:
     """Give the beginning of the body of a response that is not streaming."""
     if not getattr(response, "is_rendered", True):
         return ""
@@ -112,7 +112,7 @@ def response_body_of(response: HttpResponseBase, head: ResponseHead, limit: int 
         beginning.add(chunk)
         if beginning.is_full:
             break
-    return head.body_of(beginning)
+    return ResponseHead.of(response).body_of(beginning)
 
 
 def code_of(response: HttpResponseBase) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import migrations
+from django.db import migrations, router
 
 _MODELS = ("InputRequestLog", "OutputRequestLog", "CommandLog", "CeleryTaskInvocationLog", "CeleryTaskRunLog")
 
@@ -22,11 +22,14 @@ def fill(apps: Any, schema_editor: Any) -> None:
 
 
 def _alter(apps: Any, schema_editor: Any, change: str) -> None:
-    if schema_editor.connection.vendor != "postgresql":
+    connection = schema_editor.connection
+    if connection.vendor != "postgresql":
         return
     for name in _MODELS:
-        table = apps.get_model("security_sql", name)._meta.db_table
-        schema_editor.execute(f"ALTER TABLE {schema_editor.quote_name(table)} {change}")
+        model = apps.get_model("security_sql", name)
+        # A site's router can keep the tables of one app in several databases.
+        if router.allow_migrate_model(connection.alias, model):
+            schema_editor.execute(f"ALTER TABLE {schema_editor.quote_name(model._meta.db_table)} {change}")
 
 
 class Migration(migrations.Migration):

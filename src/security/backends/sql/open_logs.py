@@ -21,7 +21,7 @@ from .models import LOG_MODELS, CeleryTaskRunLog, Log
 _LARGE_OF_RUN: Final = ("input", "task_args", "task_kwargs", "extra_data", "output", "result")
 
 
-class SQLTaskLogs(TaskLogs):
+class SQLOpenLogs(TaskLogs):
     """Asks and updates the tables of the logs at the alias that the site's routers give."""
 
     def open_logs(self, kind: str, after: UUID | None, count: int, *, before: UUID | None = None) -> list[Any]:
