@@ -42,7 +42,8 @@ _MOST_NAMES_OF_PATTERN: Final = 8
 _LONGEST_NAME_OF_PATTERN: Final = 40
 _NAMED_MEMBER: Final = re.compile(rf'"(?:{"|".join(sorted(NAMED))})"')
 # A text without any of these gives no value to a name.
-_MAY_NAME: Final = re.compile(r"[=:<{%]|--| (?:is|was) ")
+_MAY_BE_COUPLE: Final = re.compile(r"[(\[]\s{0,8}b?'")
+_MAY_NAME: Final = re.compile(r"[=:<{%]|--| (?:is|was) |[(\[]\s{0,8}b?'")
 
 
 def looks_like_json(text: str) -> bool:
@@ -163,6 +164,7 @@ class _Document:
         """Tell whether a text in the document, which has no escapes, can give a value to a name."""
         text = self.text
         has_signs = "=" in text or "<" in text or "%" in text or "--" in text or " is " in text or " was " in text
+        has_signs = has_signs or _MAY_BE_COUPLE.search(text) is not None
         # Each name of the document has a colon behind its quote; any further colon is in a text.
         return has_signs or text.count(":") != text.count('":') + text.count('" :')
 

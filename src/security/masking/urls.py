@@ -11,6 +11,7 @@ from .hiding import Hiding
 
 _PARTS: Final = re.compile(r"((?:[A-Za-z][A-Za-z0-9+.\-]*+:)?(?://[^/?#\s]*+)?)([^?#]*+)(\?[^#]*+)?(#.*+)?", re.DOTALL)
 _PATH_IN_TEXT: Final = re.compile(r"(?<=://)[^\s\"'<>?#\\]++")
+_NEVER_IN_PATHS: Final = re.compile(r"[\r\n\"'<>{}]")
 # /token/abc123/, but not /token/refresh/
 _LOOKS_SECRET: Final = re.compile(r"(?=[^/]*[0-9])[^/]{6,}|[^/]{24,}")
 
@@ -45,6 +46,11 @@ def mask_host(host: str, hiding: Hiding) -> str:
 
 def mask_path(path: str, hiding: Hiding) -> str:
     """Mask a path: parameters (/a;sid=x), segments behind the name of a secret (/token/x), and what detectors find."""
+    decoded = unquote(path)
+    if _NEVER_IN_PATHS.search(decoded) is not None:
+        # Something else was taken for one.
+        safe = hiding.inner(decoded)
+        path = path if safe == decoded else safe
     masked = "/".join(_masked_segment(segment, hiding) for segment in mask_segments(path, hiding).split("/"))
     # A detector may want to see more than one segment.
     return hiding.inner(masked)
@@ -64,7 +70,7 @@ def _masked_segment(segment: str, hiding: Hiding) -> str:
     if not segment or segment == hiding.replacement:
         return segment
     if ";" in segment or "=" in segment:
-        return mask_fields(segment, hiding, ";")
+        segment = mask_fields(segment, hiding, ";")
     decoded = unquote(segment)
     safe = hiding.inner(decoded)
     if safe == decoded:
