@@ -117,11 +117,29 @@ MEMBERS: dict[str, Any] = {
     "certificate": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
     "list": [1, 2.5, None, True, "x"],
     "object": {"nested": {"deeper": {"a": []}}},
+    "slug": "sk-8-inch-knife-of-stainless-steel",
+    "document": "invoice-d41d8cd98f00b204e9800998ecf8427e.pdf",
+    "upload": "/media/photo1-d41d8cd98f00b204e9800998ecf8427e",
+    "size_and_digest": 'W/"5f0c7-d41d8cd98f00b204e9800998ecf8427e"',
+    "named_digest": "report1-d41d8cd98f00b204e9800998ecf8427e",
+    "cached": "cache-key-d41d8cd98f00b204e9800998ecf8427e",
+    "n_of_image": "key-d41d8cd98f00b204e9800998ecf8427e.png",
+    "input_tokens_details": {"cached_count": 1},
     "empty": "",
     "nothing": None,
     "big": 10**40,
     "float": 1e-07,
 }
+
+# What a language model says of its use.
+USAGE = {"tokens": 512, "cache_read_input_tokens": 17, "audio_tokens": 0, "tokens_per_second": 12.5, "n_tokens": 3}
+# The head of a part whose content has nothing in it.
+PART_IN_XML = (
+    '<a>content-disposition: form-data; name="password"\r\n\r\n</a><b>2</b>',
+    '<a>content-disposition: form-data; name="password"</a><b>2</b>',
+    '<!-- content-disposition: form-data; name="password"\r\n\r\n--><b>2</b>',
+    "<a b='content-disposition: form-data; name=\"password\"\r\n\r\n'/>",
+)
 
 BODIES: list[tuple[str, str]] = [
     *(("application/json", json.dumps({name: value})) for name, value in MEMBERS.items()),
@@ -133,6 +151,13 @@ BODIES: list[tuple[str, str]] = [
     ("application/json", "17"),
     ("application/json", "[" * 40 + "]" * 40),
     ("application/json", '{"a": "\\u00e9\\/\\b"}'),
+    ("application/json", json.dumps(USAGE)),
+    ("application/json", json.dumps({"data": json.dumps(USAGE)}, indent=1)),
+    ("application/x-www-form-urlencoded", urlencode(USAGE)),
+    ("text/csv", "model,tokens\nm,512\n"),
+    ("text/xml", "<usage><tokens>512</tokens><u tokens='3'/></usage>"),
+    ("text/plain", "used tokens=512 and then tokens: 17, done"),
+    *(("text/xml", f"<r>{held}</r>") for held in PART_IN_XML),
     ("application/json", json.dumps({"p": json.dumps({"q": json.dumps({"r": 'a "b" c'})})})),
     *(
         ("application/x-www-form-urlencoded", urlencode({name: value, "z": "1"}))
@@ -151,6 +176,12 @@ BODIES: list[tuple[str, str]] = [
     ),
     ("text/xml", "<order><passport>AB1</passport><tokenCount>3</tokenCount><number>4111111111111112</number></order>"),
     ("text/xml", '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><x/></s:Body></s:Envelope>'),
+    ("text/html", "<table><tr><th>Tokens</th><td>512</td></tr><tr><td>Password:</td><td>required</td></tr></table>"),
+    (
+        "text/html",
+        "<ul aria-label='Password rules'><li>8 letters</li></ul><button aria-label='Show password'>Show</button>",
+    ),
+    ("text/html", "<p>Your password</p><p>7 days</p><b>Password:</b> <a href='/x'>change it</a>"),
     ("text/html", "<!DOCTYPE html><html><head><title>Log in</title></head><body><p>Forgot password?</p></body></html>"),
     (
         "text/html",
@@ -178,13 +209,67 @@ HEADERS = {
     "Referer": "https://h.example/a/b/?page=2&sort=name#top",
     "Traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     "X-Passport": "yes",
+    "X-Slack-Request-Timestamp": "1700000000",
+    "Accept-Signature": "sha-256",
+    "X-Cache-Key": "a1-b2",
+    "Vary": "Cookie, Authorization",
+    "Sec-Websocket-Protocol": "graphql-ws, chat",
     "Forwarded": 'for=192.0.2.60;proto=http;by="203.0.113.43"',
 }
 
 QUERIES = {"q": "lamp", "page": "2", "passport": "AB1", "author": "ann", "sort_key": "name", "next": "/a/?b=c", "e": ""}
 PATHS = ["orders/17", "token/refresh", "password/reset", "session/new", "keys/primary", "a;b=c/d", "2024/01/02/x.html"]
 
+# Lines of prose, of code and of logs with the name of a secret in them.
+TEXTS = [
+    "Password must contain 8-64 characters",
+    "The token is invalid or expired (code 401)",
+    "token expired at 2024-01-02T03:04:05Z",
+    "API key version 2 is deprecated",
+    "Enter the verification code within 10 minutes",
+    "password for user42: wrong",
+    "Password changed 2 days ago",
+    "prompt tokens 1024, total tokens 2048 of 4096",
+    "token 1.2.3 of the package",
+    "email:ann@example.com",
+    "docker image nginx:1.25@sha256:4bf92f3577b34da6a3ce929d0e0e4736",
+    "git@github.com:user/repo.git",
+    "// comment of ann@example.com",
+    "GET /api/v1/tokens/ 200 12ms",
+    "/srv/app/token/views.py:12",
+    'File "/x/authtoken/migrations/0001_initial.py", line 3',
+    "SELECT * FROM auth_user WHERE password IS NOT NULL AND id IN (1,2)",
+    "INSERT INTO u (name, password) VALUES (%s, %s)",
+    "INSERT INTO a (name) VALUES ('x')",
+    "WHERE token IN (SELECT token FROM t)",
+    "DETAIL:  Key (email)=(ann@example.com) already exists.",
+    "Duplicate entry 'ann@example.com' for key 'email'",
+    "for token in ('a', 'b'):",
+    "    def set_password(self, password):\n        self.x = make_password(password)",
+    "    with open(path) as secret:\n        return secret.read()",
+    "    if password1 and password2 and password1 != password2:",
+    "class Token:\n    id = 1",
+    "('token', 'user', 'page')",
+    "getattr(x, 'token', None)",
+    "Use `token`: it works",
+    "{name: 'lamp', value: 3}",
+    "- name: LAMP\n  value: 3",
+    's:4:"name";s:3:"ann";',
+    "mysql -P 3306 -h db",
+    "docker run -p 8080:80 nginx",
+    "identified by the police",
+    "?code=SALE10&state=CA",
+    "Hello, world\nfoo, bar",
+    "Token\n=====\nIt names a user.",
+    "Password\n--------\nIt has 12 characters.",
+    "regexp [\\x41-\\x5a] and caf\\u00e9 \\u0041",
+    "Tom &amp; Jerry's password policy &#65;",
+    "a > b & c in the note on the password policy",
+    "zero\u200bwidth and e\u0301te\u0301 : 1",
+]
+
 ERRORS = [
+    *TEXTS,
     "KeyError: 'password'",
     "ValueError: invalid literal for int() with base 10: 'abc'",
     'Traceback (most recent call last):\n  File "/srv/site/shop/views.py", line 17, in order\n    total = 2 * n\nE: x',

@@ -8,7 +8,7 @@ import pytest
 
 from bench.masking import SHAPES, body_of
 from security.fields import Members
-from security.masking import mask_body, mask_members, mask_path, mask_text
+from security.masking import mask_body, mask_host, mask_members, mask_path, mask_text
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -17,6 +17,16 @@ def test_hostile_bodies_end(shape: str) -> None:
     text, content_type = body_of(shape, 100_000)
     assert isinstance(mask_body(text, content_type), str)
     mask_text(text[:20_000])
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/%25252f", "%2f", "/token;", "/token:a1b2c3", "/./", "//u:x@", "\\", "/a%", "://a:b%40", "%", "u%3A", "/bot1:"],
+)
+def test_hostile_paths_and_hosts_end(path: str) -> None:
+    mask_path(path * (200_000 // len(path)))
+    mask_host(path * (200_000 // len(path)))
+    mask_members({"Location": path * (200_000 // len(path)), "Referer": f"https://h/#{path * 20_000}"}, "HEADERS")
 
 
 @pytest.mark.parametrize("name", ["a" * 100_000, "token" * 20_000, "a_" * 50_000, "é" * 100_000])

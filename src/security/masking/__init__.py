@@ -7,10 +7,9 @@ to it is masked as text.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 from .content import mask_body as _mask_structure
 from .content import mask_loose, mask_value
@@ -39,10 +38,6 @@ __all__ = [
 ]
 
 
-# The names of a form's parts can be in pieces, and the entities of XML are put together elsewhere.
-_COMPOSES: Final = re.compile(r"(?i)form-data|<!")
-
-
 def mask_text(text: str) -> str:
     """Mask a text of any kind: an error message, the input or output of a command."""
     hiding = _hiding()
@@ -56,7 +51,9 @@ def mask_body(text: str, media_type: str, findings: list[Finding] | None = None)
     hiding = _hiding(findings)
     if hiding is None or not text:
         return text
-    if findings is None and not _COMPOSES.search(text) and not suspects((text,), hiding):
+    # The names of a form's parts can be in pieces, and the entities of XML are put together elsewhere.
+    composes = "<!" in text or "form-data" in text.lower()
+    if findings is None and not composes and not suspects((text,), hiding):
         return text
     if looks_like_json(text):
         # What is inside its strings is settled; the marks around them hide nothing.

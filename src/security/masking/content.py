@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from . import detectors
-from .csv import mask_csv
+from .csv import looks_like_table, mask_csv
 from .forms import mask_form
 from .hiding import Hiding
 from .json import looks_like_json, mask_embedded_json, mask_json
@@ -51,6 +51,8 @@ def mask_structure(text: str, hiding: Hiding) -> str | None:
 
 def mask_loose(text: str, hiding: Hiding) -> str:
     """Mask a text that keeps to no structure, or to several."""
+    if "\n" in text and looks_like_table(text, hiding):
+        text = mask_csv(text, hiding) or text
     if "form-data" in text.lower():
         text = mask_multipart(text, hiding) or text
     if '"' in text:

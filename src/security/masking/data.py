@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .hiding import Hiding, settled
-from .keys import NAMED, NAMING
+from .keys import NAMED, NAMING, PLACES
 from .numbers import is_card_number
 from .patterns import apply_patterns_to_masked
 
@@ -28,7 +28,9 @@ def _mask_items(items: list[Any], hiding: Hiding) -> list[Any]:
     for position, item in enumerate(items):
         before = items[position - 1] if position else None
         # ["password", "x"], or ["--password", "x"] in a list of arguments
-        is_named = isinstance(before, str) and (len(items) == 2 or before.startswith("-")) and hiding.is_secret(before)
+        is_named = (
+            isinstance(before, str) and (len(items) == 2 or before.startswith("-")) and hiding.names_secret(before)
+        )
         if is_named and isinstance(item, str) and not item.startswith("-"):
             masked.append(_hidden(str(before), item, hiding))
         else:
@@ -38,10 +40,12 @@ def _mask_items(items: list[Any], hiding: Hiding) -> list[Any]:
 
 def _mask_members(members: dict[str, Any], hiding: Hiding) -> dict[str, Any]:
     is_named_secret = any(
-        isinstance(value, str)
-        and (name.casefold() in NAMING or (name == "path" and "op" in members))
-        and hiding.is_secret(value)
+        isinstance(said, str)
+        and (name.casefold() in NAMING or name in PLACES or (name == "path" and "op" in members))
+        and hiding.names_secret(said)
         for name, value in members.items()
+        # Of a place the end says it.
+        for said in ([value[-1] if isinstance(value, list) and value and name in PLACES else value])
     )
     masked = {}
     for name, value in members.items():
@@ -55,5 +59,7 @@ def _mask_members(members: dict[str, Any], hiding: Hiding) -> dict[str, Any]:
 
 def _hidden(name: str, value: Any, hiding: Hiding) -> Any:
     if value is None or value == "" or isinstance(value, bool) or value == hiding.replacement:
+        return value
+    if isinstance(value, (int, float)) and hiding.is_count(name, str(value)):
         return value
     return hiding.hide(f"key {name}", str(value))

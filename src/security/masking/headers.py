@@ -6,7 +6,7 @@ import re
 from binascii import a2b_qp
 from typing import Final
 
-from .detectors import decoded_base64
+from . import detectors
 from .hiding import Hiding
 from .urls import mask_host, mask_url
 
@@ -21,6 +21,7 @@ SCHEME: Final = re.compile(
     r"(?i)(?:basic|bearer|digest|negotiate|ntlm|token|jwt|apikey|api-key|key|oauth|hawk|dpop|gnap|hoba|mutual|vapid"
     r"|signature|privatetoken|sharedkey|sharedkeylite|scram-sha-1|scram-sha-256|aws|aws4-hmac-sha256)[ \t]++(?=\S)"
 )
+_PREFIXED_PROTOCOL: Final = re.compile(r"base64url\.bearer\.authorization\.k8s\.io\.(?=.)")
 # An attribute of a cookie with its value; what does not look so can be another cookie.
 _COOKIE_ATTRIBUTE: Final = re.compile(
     r"""(?ix)\s*(?:
@@ -64,14 +65,31 @@ def mask_header(name: str, value: str, hiding: Hiding) -> str:
         safe = mask_header(name, decoded, hiding)
         return value if safe == decoded else safe
     normal = normal_name(name)
+    if normal == "sec-websocket-protocol":
+        return _masked_protocols(value, hiding)
     if normal in _URL_HEADERS:
         return mask_url(value, hiding)
     return mask_host(value, hiding) if normal in _HOST_HEADERS else hiding.inner(value)
 
 
 def _meaning_of_word(word: re.Match[str]) -> str:
-    content = a2b_qp(word[2], header=True) if word[1] in "qQ" else decoded_base64(word[2])
+    content = a2b_qp(word[2], header=True) if word[1] in "qQ" else detectors.decoded_base64(word[2])
     return content.decode("utf-8", "replace")
+
+
+def _masked_protocols(value: str, hiding: Hiding) -> str:
+    """Hide what clients without other headers send as the protocol of a socket: "access_token, x"."""
+    protocols = value.split(",")
+    for position, protocol in enumerate(protocols):
+        word = protocol.strip()
+        prefixed = _PREFIXED_PROTOCOL.match(word)
+        if prefixed is not None and word[prefixed.end() :] != hiding.replacement:
+            protocols[position] = prefixed[0] + hiding.hide("protocol of a socket", word[prefixed.end() :])
+        elif hiding.is_secret(word) and position + 1 < len(protocols) and protocols[position + 1].strip():
+            rest = ",".join(protocols[position + 1 :]).strip()
+            hidden = rest if rest == hiding.replacement else hiding.hide("protocol of a socket", rest)
+            return ",".join((*protocols[: position + 1], f" {hidden}"))
+    return hiding.inner(",".join(protocols))
 
 
 def _hidden_cookie(part: str, rule: str, hiding: Hiding) -> str:
@@ -80,4 +98,5 @@ def _hidden_cookie(part: str, rule: str, hiding: Hiding) -> str:
         return part if not part.strip() or part.strip() == hiding.replacement else hiding.hide(rule, part)
     if not value.strip() or value == hiding.replacement:
         return part
-    return f"{name}={hiding.hide(rule, value)}"
+    # A client can send a secret as the name of a cookie.
+    return f"{detectors.detect(name, hiding)}={hiding.hide(rule, value)}"

@@ -11,6 +11,7 @@ from .rules import Rules
 # JSON in a form in a URL in JSON ... : what is inside more structures than these is hidden whole.
 _MOST_LEVELS: Final = 8
 _MOST_ROUNDS: Final = 4
+_LONGEST_NAME: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,15 @@ class Hiding:
 
     def is_secret(self, key: str) -> bool:
         return self.rules.keys.has(key)
+
+    def names_secret(self, text: str) -> bool:
+        """Tell whether a text that stands for a value is the name of what its neighbour holds."""
+        if len(text) > _LONGEST_NAME or (self.replacement and self.replacement in text):
+            return False
+        return self.is_secret(text)
+
+    def is_count(self, key: str, value: str) -> bool:
+        return self.rules.keys.is_count(key, value)
 
     def hide(self, rule: str, hidden: str) -> str:
         """Give what is stored in place of `hidden`."""

@@ -14,7 +14,7 @@ from typing import Final
 
 from . import detectors
 from .hiding import Hiding
-from .keys import NAMED, NAMING
+from .keys import NAMED, NAMING, PLACES
 from .numbers import is_card_number
 
 _SPACE: Final = r"[ \t\n\r]*+"
@@ -23,12 +23,20 @@ _STRING_BODY: Final = r'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*
 _TOKENS: Final = re.compile(
     rf"(?:[][{{}},:\s]++|\"{_STRING_BODY}\"{_SPACE}(?=[]}}:,]|\Z)|[-+.0-9eE]++|true\b|false\b|null\b)*+"
 )
+_ANY_STRING: Final = re.compile(rf'"{_STRING_BODY}"?')
+_ANY_SCALAR: Final = re.compile(r"[^][{}:,\"\s]++")
+_ANY_SPACE: Final = re.compile(r"\s++")
+_OUT_OF_ORDER: Final = re.compile(r"(?<!\"):|(?<![{,])\":|:(?![\"0{[]|\Z)|[\"0][\"0{[]|[]}][\"0]")
+# Behind a value comes a mark; anything else is a part of it.
+_AFTER_VALUE: Final = re.compile(rf"{_SPACE}(?=[],}}]|\Z)")
+_REST_OF_VALUE: Final = re.compile(r'(?:"(?:[^"\\]++|\\.)*+"?|[^],}"])*+', re.DOTALL)
 _BEGINNING: Final = re.compile(r'[{\[][\s{\[]{0,40}+"')
 _SHORTEST_DOCUMENT: Final = 8
 _CUT_END: Final = re.compile(rf'(?:"{_STRING_BODY}(?:\\(?:u[0-9a-fA-F]{{0,3}})?)?|[a-z]{{1,4}})\Z')
 # The possessive quantifiers (*+) never step back. A string whose end is missing ends with the text.
 _STRING: Final = re.compile(rf'"((?:[^"\\]++|\\.)*+)("?)({_SPACE}:{_SPACE})?', re.DOTALL)
-_PLAIN_STRING: Final = re.compile(rf'"([^"]*+)"?({_SPACE}:)?')
+# Where no string has an escape; what is between two strings, the latter of which begins with a colon, is no name.
+_PLAIN_NAME: Final = re.compile(rf'"([^"]*+)"{_SPACE}:')
 # ["password", "x"], as a list of members has it, and ["--password", "x"], as a list of arguments does
 _COUPLE: Final = re.compile(rf'\[{_SPACE}"({_STRING_BODY})"{_SPACE},{_SPACE}("{_STRING_BODY}"){_SPACE}\]')
 _ARGUMENT: Final = re.compile(rf'"(--?[A-Za-z][\w\-]*+)"{_SPACE},{_SPACE}("(?!-){_STRING_BODY}")(?!{_SPACE}:)')
@@ -40,10 +48,28 @@ _MOST_FOR_PARSER: Final = 65_536
 # A pattern is made of the secret names of a document; clients choose these.
 _MOST_NAMES_OF_PATTERN: Final = 8
 _LONGEST_NAME_OF_PATTERN: Final = 40
-_NAMED_MEMBER: Final = re.compile(rf'"(?:{"|".join(sorted(NAMED))})"')
+# The longer ones that end with another one are found with it.
+_NAMED_MEMBERS: Final = ('value"', *(f'"{name}"' for name in sorted(NAMED) if not name.endswith("value")))
 # A text without any of these gives no value to a name.
-_MAY_BE_COUPLE: Final = re.compile(r"[(\[]\s{0,8}b?'")
-_MAY_NAME: Final = re.compile(r"[=:<{%]|--| (?:is|was) |[(\[]\s{0,8}b?'")
+# The ends of the words behind which a sentence says a secret: "the password is x".
+_SAYING: Final = (
+    "word",
+    "wd",
+    "wort",
+    "slo",
+    "phrase",
+    "code",
+    "key",
+    "pin",
+    "id",
+    "token",
+    "secret",
+    "otp",
+    "credential",
+)
+# The search begins with a plain space, which is fast, and looks back from there.
+_SAYS: Final = re.compile(f" (?<=[a-z] )(?:{'|'.join(f'(?<={word} )|(?<={word}s )' for word in _SAYING)})")
+_MAY_NAME: Final = re.compile(rf"[=:<{{%'\"`(\[/]|--|(?:{'|'.join(_SAYING)})s?(?!\w)[^\w\"\\]*+\w", re.IGNORECASE)
 
 
 def looks_like_json(text: str) -> bool:
@@ -87,7 +113,14 @@ def _is_json(text: str) -> bool:
             json.loads(text)
             return True
     end = _TOKENS.match(text).end()  # type: ignore[union-attr]
-    return end == len(text) or (_CUT_END.match(text, end) is not None and looks_like_json(text))
+    is_made_so = end == len(text) or (_CUT_END.match(text, end) is not None and looks_like_json(text))
+    return is_made_so and _is_in_order(text[:end])
+
+
+def _is_in_order(text: str) -> bool:
+    """Tell whether each name has its value and each value its place; a comma too many hides nothing."""
+    marks = _ANY_SCALAR.sub("0", _ANY_STRING.sub('"', text))
+    return _OUT_OF_ORDER.search(_ANY_SPACE.sub("", marks)) is None
 
 
 class _Document:
@@ -107,12 +140,12 @@ class _Document:
         return has_codes or self.may_detect or self.hiding.rules.keys.may_be_in(self.lowered)
 
     def masked(self) -> str:
-        has_named = _NAMED_MEMBER.search(self.lowered) is not None
+        has_named = any(map(self.lowered.__contains__, _NAMED_MEMBERS))
         self.couples = {
             couple.start(2)
             for pattern in ((_COUPLE, _ARGUMENT) if '"-' in self.text else (_COUPLE,))
             for couple in pattern.finditer(self.text)
-            if self.hiding.is_secret(_decoded(couple[1]) if "\\" in couple[1] else couple[1])
+            if self.hiding.names_secret(_decoded(couple[1]) if "\\" in couple[1] else couple[1])
         }
         if self.has_escapes or self.may_detect or has_named or self.couples or self.values_may_name():
             return self.masked_string_by_string(self.values_of_named() if has_named else {})
@@ -121,9 +154,7 @@ class _Document:
     def masked_key_by_key(self) -> str:
         """Mask a document without escapes, in which nothing but the values of secret names can be secret."""
         text = self.text
-        secret = [
-            name for name in {raw for raw, colon in _PLAIN_STRING.findall(text) if colon} if self.hiding.is_secret(name)
-        ]
+        secret = [name for name in set(_PLAIN_NAME.findall(text)) if self.hiding.is_secret(name)]
         if not secret:
             return text
         if len(secret) > _MOST_NAMES_OF_PATTERN or max(map(len, secret)) > _LONGEST_NAME_OF_PATTERN:
@@ -148,9 +179,8 @@ class _Document:
             is_escaped = self.has_escapes and "\\" in raw
             if colon is not None:
                 key = _decoded(raw) if is_escaped else raw
-                if may_detect or is_escaped:
-                    self.mask_string(match, key)
-                if is_secret(key) or match.end() in named:
+                shown = self.mask_string(match, key) if may_detect or is_escaped else key
+                if is_secret(key) or (shown != key and is_secret(shown)) or match.end() in named:
                     after = self.hide_value(match.end(), key)
             elif raw and match.start() in self.couples:
                 self.hide_value(match.start(), "of a couple")
@@ -163,21 +193,26 @@ class _Document:
     def values_may_name(self) -> bool:
         """Tell whether a text in the document, which has no escapes, can give a value to a name."""
         text = self.text
-        has_signs = "=" in text or "<" in text or "%" in text or "--" in text or " is " in text or " was " in text
-        has_signs = has_signs or _MAY_BE_COUPLE.search(text) is not None
+        has_signs = any(map(text.__contains__, ("=", "<", "%", "--", "'", "`", "(", "/"))) or self.values_may_say()
         # Each name of the document has a colon behind its quote; any further colon is in a text.
         return has_signs or text.count(":") != text.count('":') + text.count('" :')
+
+    def values_may_say(self) -> bool:
+        # Spaces of other kinds are rare.
+        says = _SAYS.search(self.lowered) is not None
+        return says or (not self.text.isascii() and _MAY_NAME.search(self.text) is not None)
 
     def put(self, start: int, end: int, replacement: str) -> None:
         self.kept += (self.text[self.position : start], replacement)
         self.position = end
 
-    def mask_string(self, match: re.Match[str], value: str) -> None:
+    def mask_string(self, match: re.Match[str], value: str) -> str:
         masked = self.hiding.inner(value)
         if masked != value:
             written = json.dumps(masked, ensure_ascii=match[1].isascii())
             # What was cut off stays so, and goes when the document is shortened.
             self.put(match.start(), match.end(2), written if match[2] else written[:-1])
+        return masked
 
     def hide_value(self, start: int, key: str) -> int:
         """Hide the value that begins at `start`, and give where it ends."""
@@ -192,9 +227,11 @@ class _Document:
             if scalar is None:
                 return start
             end = scalar.end()
+        if _AFTER_VALUE.match(text, end) is None:
+            end = _REST_OF_VALUE.match(text, end).end()  # type: ignore[union-attr]
         value = text[start:end]
         replacement = json.dumps(self.hiding.replacement, ensure_ascii=False)
-        if value not in _NO_SECRETS and value != replacement:
+        if value not in _NO_SECRETS and value != replacement and not self.hiding.is_count(key, value):
             self.hiding.hide(f"key {key}", value)
             self.put(start, end, replacement)
         return end
@@ -215,7 +252,7 @@ class _Document:
         """Find where the values begin whose neighbour in the same object gives them a secret name."""
         found: dict[int, str] = {}
         objects: list[tuple[str, list[int]]] = []
-        is_key_of_name = False
+        is_key_of_name = is_place = False
         # JSON Patch (RFC 6902): {"op": "replace", "path": "/password", "value": "..."}
         has_patches = '"op"' in self.lowered
         for match in re.finditer(rf"{_STRING.pattern}|[{{}}]", self.text, re.DOTALL):
@@ -231,12 +268,15 @@ class _Document:
                 raw = match[1]
                 if match[3] is not None:
                     member = raw.casefold()
-                    is_key_of_name = member in NAMING or (has_patches and member == "path")
+                    is_place = member in PLACES
+                    is_key_of_name = is_place or member in NAMING or (has_patches and member == "path")
                     if member in NAMED:
                         objects[-1][1].append(match.end())
                     continue
-                if is_key_of_name and self.hiding.is_secret(_decoded(raw)):
+                if is_key_of_name and self.hiding.names_secret(_decoded(raw)):
                     objects[-1] = (_decoded(raw), objects[-1][1])
+                if is_place:
+                    continue
             is_key_of_name = False
         for name, places in objects:
             if name:

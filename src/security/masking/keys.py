@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final
+from urllib.parse import unquote
 
 # Found anywhere in a name, also in the middle of a word: no innocent word has them.
 ANYWHERE: Final = (
@@ -32,7 +33,18 @@ ANYWHERE: Final = (
         "비밀번호",
         "كلمة المرور",
         "סיסמה",
+        "סיסמא",
+        "암호",
+        "رمز عبور",
+        "گذرواژه",
+        "รหัสผ่าน",
+        "पासवर्ड",
+        "лозинка",
+        "парола",
+        "συνθηματικό",
+        "κωδικός πρόσβασης",
     ),
+    *("mật khẩu", "palavra passe", "slaptažodis", "kata sandi", "lykilorð"),
 )
 # Words that may also end a longer one: "csrfmiddlewaretoken", but neither "tokenizer" nor "secretary".
 ENDS_OF_WORDS: Final = ("token", "secret")
@@ -44,11 +56,23 @@ WORDS: Final = (
     *("x amz signature", "x goog signature", "user pass", "db pass", "database pass", "smtp pass", "mail pass"),
     *("admin pass", "root pass", "http pass", "proxy pass", "ftp pass", "login pass", "my pass", "new pass"),
     *("old pass", "pw", "passkey", "auth key", "app key", "consumer key", "subscription key", "cc number", "cvn"),
-    *("code verifier", "security answer"),
+    *("code verifier", "security answer", "device code", "oauth verifier", "oauth signature", "signed request"),
+    *(
+        "magic link",
+        "api sig",
+        "auth sig",
+        "application key",
+        "functions key",
+        "key pass",
+        "store pass",
+        "two factor code",
+    ),
     *("heslo", "senha", "clave", "parola", "passord", "hasło", "haslo", "şifre", "parool", "zaporka", "lozinka"),
 )
 # Only as the whole name.
-WHOLE: Final = ("pass", "auth", "session", "cookie", "cookies", "sid", "sig", "signature", "hmac", "mfa")
+WHOLE: Final = ("pass", "auth", "session", "cookie", "cookies", "sid", "sig", "signature", "hmac", "mfa", "assertion")
+# As the last word of the name of a header: X-Hub-Signature-256, X-Session
+HEADERS: Final = ("signature", "sig", "hmac", "auth", "authentication", "session")
 
 # A name that begins or ends so says something about a secret: "token_count", "authorization_status", "has_password".
 INNOCENT_BEGINNINGS: Final = (
@@ -68,16 +92,29 @@ INNOCENT_ENDINGS: Final = (
 # Endpoints of OAuth and the like: no secret is in their address.
 ENDPOINTS: Final = ("token uri", "token url", "authorization url", "authorization uri", "authorization server")
 INNOCENT_NAMES: Final = (*ENDPOINTS, "input tokens", "output tokens")
+# What a language model used: "input_tokens_details": {"cached_tokens": 3}
+_DETAILS_OF_COUNTS: Final = "tokensdetails"
+# A plain number under a name with such a word counts them: "tokens": 512, "cache_read_input_tokens": 3.
+COUNTED: Final = frozenset(("tokens", "cookies"))
+_COUNT: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 
 # {"name": "password", "value": "..."}: a member that names what its neighbour holds.
-NAMING: Final = frozenset(("name", "key", "field", "param", "parameter", "header", "id", "property", "variable"))
-_VALUES: Final = ("value", "val", "values", "new_value", "newvalue", "old_value", "oldvalue")
+NAMING: Final = frozenset(("name", "key", "k", "field", "param", "parameter", "header", "id", "property", "variable"))
+_VALUES: Final = ("value", "val", "v", "values", "new_value", "newvalue", "old_value", "oldvalue")
 NAMED_FIELDS: Final = frozenset(_VALUES)
-NAMED: Final = frozenset((*_VALUES, "content", "text", "data", "old", "new"))
+NAMED: Final = frozenset((*_VALUES, "content", "text", "data", "old", "new", "input"))
+# The list of an error's place (of pydantic) ends with the name of a field: {"loc": ["body", "password"], "input": "x"}
+PLACES: Final = frozenset(("loc",))
+# Beside one of these, `code` is one of OAuth (RFC 6749, 4.1), which is exchanged for a token.
+BESIDE_CODE: Final = frozenset(
+    ("redirect_uri", "client_id", "client_secret", "grant_type", "code_verifier", "session_state")
+)
+_STATE: Final = re.compile(r"[\w.~+/=%\-]{8,}")
+_CODE: Final = re.compile(r"[\w.~+/=%\-]{10,}")
 
 # Whatever name of the lists a text has, it has one of these: most texts are told to be harmless by them.
 STEMS: Final = (
-    *("pass", "pwd", "psw", "pswd", "auth", "cred", "csrf", "xsrf", "key", "sess", "card", "cvv", "cvc", "code"),
+    *("pass", "pw", "psw", "auth", "cred", "srf", "key", "sess", "card", "cv", "code", "paro", "slo"),
     *("phrase", "token", "secret", "pin", "otp", "iban", "jwt", "bearer", "ssn", "social", "mnem", "assertion", "saml"),
     *("cookie", "sid", "sig", "hmac"),
 )
@@ -85,11 +122,20 @@ STEMS: Final = (
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 # Names in other scripts have no capital letters in the middle to look at, or none that say anything.
 _WORD_OF_ANY_SCRIPT: Final = re.compile(r"[^\W\d_]+")
+_LOOKALIKES: Final = str.maketrans(
+    "авеіјкмпорсѕтухԁɡһаΑΒΕΖΗΙΚΜΝΟΡΤΥΧαικνορτυАВЕЅІЈКМНОРСТУХıł",
+    "abeijkmnopcstyxdghaABEZHIKMNOPTYXaiknoptuABESIJKMHOPCTYXil",
+)
 _LONGEST_REMEMBERED: Final = 64
 _MOST_REMEMBERED: Final = 4096
 # Of a name that is longer, the beginning and the end are looked at.
 _LONGEST_NAME: Final = 1000
 _MOST_WORDS_OF_A_TERM: Final = 4
+
+
+def _without_accents(name: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", name)
+    return "".join(c for c in decomposed if not unicodedata.combining(c) and unicodedata.category(c) != "Cf")
 
 
 def words_of(name: str) -> list[str]:
@@ -98,8 +144,7 @@ def words_of(name: str) -> list[str]:
         name = f"{name[: _LONGEST_NAME // 2]} {name[-_LONGEST_NAME // 2 :]}"
     if name.isascii():
         return [word.lower() for word in _WORD.findall(name)]
-    decomposed = unicodedata.normalize("NFKD", name)
-    plain = "".join(c for c in decomposed if not unicodedata.combining(c))
+    plain = _without_accents(name)
     pattern = _WORD if plain.isascii() else _WORD_OF_ANY_SCRIPT
     return [word.casefold() for word in pattern.findall(plain)]
 
@@ -111,6 +156,8 @@ def _joined(terms: Iterable[str]) -> frozenset[str]:
 _ANYWHERE: Final = _joined(ANYWHERE)
 _WORDS: Final = _joined(WORDS)
 _WHOLE: Final = _joined(WHOLE)
+# A whole name may be in any mixture of letters: tOKeN.
+_ALL_WORDS: Final = _WORDS | _joined(ENDS_OF_WORDS)
 _INNOCENT_BEGINNINGS: Final = frozenset(INNOCENT_BEGINNINGS)
 _INNOCENT_ENDINGS: Final = frozenset(INNOCENT_ENDINGS)
 _INNOCENT_NAMES: Final = _joined(INNOCENT_NAMES)
@@ -125,7 +172,7 @@ class SensitiveKeys:
         self._known: dict[str, bool] = {}
         terms = (*ANYWHERE, *ENDS_OF_WORDS, *WORDS, *WHOLE, *added)
         # The most common ones come first.
-        stems = {_stem(term) for term in terms if term.isascii()}
+        stems = {_stem(_without_accents(term)) for term in terms if _without_accents(term).isascii()}
         self._stems = (*(stem for stem in STEMS if stem in stems), *sorted(stems.difference(STEMS)))
 
     def has(self, name: str) -> bool:
@@ -133,10 +180,26 @@ class SensitiveKeys:
         known = self._known.get(name)
         if known is None:
             known = self._decide(words_of(name)) or self._ends_in_whole(name)
+            if not known and not name.isascii():
+                # A letter that only looks like one of the name
+                known = self._decide(words_of(name[-_LONGEST_NAME:].translate(_LOOKALIKES)))
+            if not known and "%" in name:
+                known = self.has(unquote(name)) if name != unquote(name) else False
             # Clients invent names: what is remembered is bounded.
             if len(name) <= _LONGEST_REMEMBERED and len(self._known) < _MOST_REMEMBERED:
                 self._known[name] = known
         return known
+
+    def has_header(self, name: str) -> bool:
+        """Tell whether the value of a header is secret by what headers call so."""
+        words = words_of(name)
+        # Accept-Signature asks for one.
+        is_innocent = "".join(words) in self._innocent or not words or words[0] == "accept"
+        return self.has(name) or (not is_innocent and (words[-1] in HEADERS or "hmac" in words))
+
+    def is_count(self, name: str, value: str) -> bool:
+        """Tell whether a value is only how many there are of what the name says."""
+        return _COUNT.fullmatch(value) is not None and not COUNTED.isdisjoint(words_of(name))
 
     def may_be_in(self, text: str) -> bool:
         """Tell quickly whether a text, in small letters, can have a name of the lists in it."""
@@ -150,9 +213,9 @@ class SensitiveKeys:
 
     def _decide(self, words: list[str]) -> bool:
         joined = "".join(words)
-        if joined in self._innocent or not joined:
+        if joined in self._innocent or not joined or joined.endswith(_DETAILS_OF_COUNTS):
             return False
-        if joined in _WHOLE or joined in self._added:
+        if joined in _WHOLE or joined in self._added or joined in _ALL_WORDS:
             return True
         if words[-1] in _INNOCENT_ENDINGS or words[0] in _INNOCENT_BEGINNINGS:
             return False
@@ -178,6 +241,12 @@ class SensitiveKeys:
                 if not {run, _singular(run)}.isdisjoint(_WORDS) or not {run, _singular(run)}.isdisjoint(self._added):
                     return True
         return False
+
+
+def is_code_of_oauth(names: Container[str], code: str, state: str) -> bool:
+    """Tell whether the value of `code` is one of OAuth, by the names beside it, or by the state that it came with."""
+    has_companion = any(name in names for name in BESIDE_CODE) or _STATE.fullmatch(state) is not None
+    return has_companion and _CODE.fullmatch(code) is not None
 
 
 def _singular(word: str) -> str:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import binascii
+import contextlib
 import re
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from html import unescape
 from typing import Final
 from urllib.parse import unquote
 
+from .csv import mask_csv
 from .hiding import Hiding
+from .keys import NAMED_FIELDS, NAMING
 
-_PART: Final = re.compile(r"(?im)^content-disposition[ \t]*:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*")
+_PART: Final = re.compile(r"(?i)(?<![\w\-])content-disposition[ \t]*+:[^\r\n]*+(?:\r?\n[ \t][^\r\n]*+)*+")
 _NAME: Final = re.compile(r"(?i)[;\s]name\*?\s*+=\s*+(?:\"((?:[^\"\\]++|\\.)*+)\"?|([^;\s]++))")
+# name*0="pass"; name*1="word" (RFC 2231, 3)
+_PIECE: Final = re.compile(r"(?i)[;\s]name\*([0-9]{1,3})\*?\s*+=\s*+(?:\"((?:[^\"\\]++|\\.)*+)\"?|([^;\s]++))")
+_TABLE: Final = re.compile(r"(?im)^content-type[ \t]*+:[ \t]*+(?:text/csv|text/tab-separated-values|application/csv)\b")
 _BLANK_LINE: Final = re.compile(r"\r?\n[ \t]*\r?\n")
 # Where the boundary is not known; a key in PEM has such lines as well.
 _ANY_BOUNDARY: Final = re.compile(r"\r?\n--(?!---)(?=[^\r\n])")
+_ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
+_LONGEST_NAME: Final = 200
 _FIRST_BOUNDARY: Final = re.compile(r"\s*--([^\r\n]{1,200})\r?\n")
 
 
@@ -36,6 +48,8 @@ def mask_multipart(text: str, hiding: Hiding) -> str | None:
             rf"\r?\n--{re.escape(first[1].strip())}(?=[ \t]*+(?:\r?\n|--|\r?\Z))"
         )
     )
+    # A part can name what another one holds.
+    is_named = False
     while header is not None:
         blank = _BLANK_LINE.search(text, header.end())
         if blank is None:
@@ -44,24 +58,50 @@ def mask_multipart(text: str, hiding: Hiding) -> str | None:
         start = blank.end()
         end = len(text) if boundary is None else boundary.start()
         if start <= end:
-            content = text[start:end]
-            kept += (text[position:start], _masked(_names_of(header[0]), content, hiding))
+            content, head, names = text[start:end], text[position:start], _names_of(header[0])
+            if _TABLE.search(head) is not None:
+                content = mask_csv(content, hiding) or content
+            kept += (_masked_head(head, hiding), _masked(names, content, hiding, is_named=is_named))
+            is_named = is_named or (any(name.lower() in NAMING for name in names) and hiding.names_secret(content))
             position = end
         header = _PART.search(text, max(end, header.end()))
-    kept.append(text[position:])
-    return "".join(kept)
+    # A head whose content was cut off is masked as any text.
+    return "".join((*kept, _masked_head(text[position:], hiding))) if kept else None
+
+
+def _masked_head(head: str, hiding: Hiding) -> str:
+    """Mask what stands between the contents: other headers of parts, and names that are secrets themselves."""
+    text = head.rstrip()
+    return hiding.inner(text) + head[len(text) :]
 
 
 def _names_of(header: str) -> list[str]:
     """Give each name that a parser may read, as they differ: the first, the last, in quotes, encoded."""
-    names = [(match[1] or match[2] or "").replace("\\", "") for match in _NAME.finditer(header)]
-    return [*names, *(unquote(name.rpartition("'")[2]) for name in names if "%" in name)]
+    names = [match[1] or match[2] or "" for match in _NAME.finditer(header)]
+    pieces = sorted((int(match[1]), match[2] or match[3] or "") for match in _PIECE.finditer(header))
+    if pieces:
+        names.append("".join(piece for _, piece in pieces))
+    return [reading for name in names for reading in _readings(name)]
 
 
-def _masked(names: list[str], content: str, hiding: Hiding) -> str:
+def _readings(name: str) -> list[str]:
+    readings = [name.replace("\\", "")]
+    if "\\u" in name:
+        readings.append(_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), name))
+    if "%" in name:
+        readings.append(unquote(name.rpartition("'")[2]))
+    if "&" in name:
+        readings.append(unescape(name).strip("\"'"))
+    if "=?" in name and len(name) < _LONGEST_NAME:
+        with contextlib.suppress(HeaderParseError, LookupError, UnicodeError, binascii.Error):
+            readings.append(str(make_header(decode_header(name))))
+    return readings
+
+
+def _masked(names: list[str], content: str, hiding: Hiding, *, is_named: bool) -> str:
     if content in ("", hiding.replacement):
         return content
     for name in names:
-        if hiding.is_secret(name):
+        if hiding.is_secret(name) or (is_named and name.lower() in NAMED_FIELDS):
             return hiding.hide(f"key {name}", content)
     return hiding.inner(content)

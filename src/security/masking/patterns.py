@@ -26,8 +26,10 @@ _SIGNS: Final = {
 }
 _END_OF_NAME: Final = re.compile(r"[\w.\-\[]*\Z")
 _LONGEST_NAME_BEFORE: Final = 40
-_END_IN_STRUCTURE: Final = re.compile(r"[\"'<>\\\r\n&]|\Z")
+_END_IN_STRUCTURE: Final = re.compile(r"(?:--|]]|\?)(?=>)|[\"'<>\\\r\n&]|\Z")
 _QUOTES: Final = " \t\r\n\"'\\"
+# The one default pattern without a group matches the head of a part as well, which has quotes.
+_HEAD_OF_PART: Final = re.compile(r"[^\r\n]*+\r\n\r\n")
 # A longer name is no name of a header or a query; it is not searched, as a pattern may be slow, but hidden.
 _LONGEST_NAME: Final = 1000
 
@@ -58,7 +60,9 @@ def _replace(pattern: re.Pattern[str], text: str, hiding: Hiding, *, is_confined
         if is_confined and (_is_masked(match, hiding) or _is_innocent(match, hiding)):
             continue
         for start, end in _secret_spans(match):
-            if is_confined and pattern.groups:
+            if is_confined:
+                head = None if pattern.groups else _HEAD_OF_PART.match(text, start, end)
+                start = start if head is None else head.end()
                 end = min(end, _END_IN_STRUCTURE.search(text, start).start())  # type: ignore[union-attr]
             # Groups can be nested or empty; what is behind `position` is hidden already.
             if start >= position and start < end:

@@ -7,18 +7,28 @@ value whose end cannot be told is hidden to the end of the text.
 from __future__ import annotations
 
 import re
+from html import escape, unescape
 from typing import Final
 from urllib.parse import unquote_plus
 
+from .databases import mask_databases, may_be_of_database
 from .hiding import Hiding
+from .keys import NAMED, NAMING
+from .spaces import BLANK, SPACE, UNSEEN
 from .urls import mask_urls_in_text
-from .values import BARE, OPENED, quoted_span, value_span
+from .values import BARE, OPENED, angled_span, end_of_container, quoted_span, value_span
 
 # The look behind keeps a search from beginning in the middle of a word, and so the work linear.
+_COMMENT: Final = r"(?:/\*[^*]{0,100}+\*+/|(?://|\#)[^\r\n]{0,100}+[\r\n])"
 _PAIR: Final = re.compile(
-    r"(?<![\w%.\-$@\[\]+])(?P<key>(?:[\w%.\-$@\[\]+]++|(?<!\\)\\++u[0-9a-fA-F]{4})++)"
-    r"(?:(?P<close>\\*+[\"']\]?)\s{0,40}+|\)?[ \t]{0,8}+)"
-    r"(?P<mark>=>|:=|={1,3}|[:\uff1a\uff1d])(?(close)\s{0,40}+|[ \t]{0,8}+)"
+    rf"(?<![\w%.\-$@\[\]+{UNSEEN}\u0300-\u036f])(?P<key>(?:[\w%.\-$@\[\]+{UNSEEN}\u0300-\u036f]++|(?<!\\)\\++u[0-9a-fA-F]{{4}}){{1,200}}+)"
+    # **Password**: as chats emphasize a name
+    rf"(?:(?P<close>\\*+[\"'`]\]?){SPACE}{{0,40}}+|(?:\)|\*{{1,3}}(?=[ \t]?:))?{BLANK}{{0,8}}+"
+    # ? password, and a colon in the next line, as YAML can write it; a line of such signs is a heading
+    rf"(?:\r?\n(?=: |=[^\s=]))?)"
+    rf"(?:{_COMMENT}{SPACE}{{0,40}}+){{0,3}}+"
+    rf"(?P<mark>=>|:=|[+|!]?={{1,3}}|[:\uff1a\uff1d])(?:\*{{1,3}}(?=\s))?"
+    rf"(?(close){SPACE}{{0,40}}+|{BLANK}{{0,8}}+)(?:\\\r?\n[ \t]*+)?"
 )
 _WORDS_BEFORE: Final = 40
 # Where a name of several words can end.
@@ -26,15 +36,46 @@ _LAST_WORDS: Final = frozenset(("key", "number", "code", "no", "word", "id", "ph
 
 _ESCAPE: Final = re.compile(r"(?<!\\)\\++u([0-9a-fA-F]{4})")
 # Letters, numbers and most signs need no escape: who writes one hides something.
-_NEEDLESS_ESCAPE: Final = re.compile(r"(?<!\\)\\++u00(2[013-9a-fA-F]|[3467][0-9a-fA-F]|5[0-9abd-fA-F])")
-# ('password', 'x'): a couple, as items() gives it
-_COUPLE: Final = re.compile(
-    r"[(\[]\s{0,8}+b?\\*+[\"']([\w.\- \[\]]{1,100}+)\\*+[\"']\s{0,8}+,\s{0,8}+b?\\*+[\"']"
-    r"((?:[^\"'\\]++|\\[^\"'])++)\\*+[\"']\s{0,8}+[)\]]"
+_NEEDLESS_ESCAPE: Final = re.compile(
+    r"(?<!\\)\\++(?:u00|x)(2[013-9a-fA-F]|[346][0-9a-fA-F]|5[0-9abd-fA-F]|7[0-9a-eA-E])"
 )
-_OPTION: Final = re.compile(r"(?<![\w\-])(--?[A-Za-z][\w\-]*+)(?:\\*+[\"']?,?[ \t]++|\\*+[\"'],[ \t]*+)(?=[^\s\-])")
+# ('password', 'x'): a couple, as items() gives it, and as a call has it: setdefault('password', 'x')
+_COUPLE: Final = re.compile(
+    r"[(\[]\s{0,8}+(?:[\w.]{1,60}+,[ \t]{0,8}+)?[bBuU]?\\*+[\"']([\w.\- \[\]]{1,100}+)\\*+[\"']\s{0,8}+,\s{0,8}+"
+)
+_BARE_ITEM: Final = re.compile(r"[^\s,()\[\]{}\"'<>]++")
+_END_OF_COUPLE: Final = re.compile(r"\s{0,8}+,?\s{0,8}+(?:[)\]]|\Z)")
+_AFTER_ITEM: Final = re.compile(r"\s*+(?:[,)\]]|\Z)")
+# {'name': 'password', 'value': 'x'}, - name: PASSWORD
+_NAMES_NEIGHBOUR: Final = re.compile(
+    rf"(?i)(?<!\w)(?:{'|'.join(sorted(NAMING))})(?:\\*+[\"'`])?\s{{0,8}}+(?:=>|[:=])\s{{0,8}}+[bu]?(?:\\*+[\"'`])?"
+    r"([\w.\- \[\]]{1,60})"
+)
+_NEIGHBOURHOOD: Final = 300
+# s:8:"password";s:1:"x"; as PHP writes it
+_PHP: Final = re.compile(r"s:[0-9]{1,6}:\\*+\"([\w.\- \[\]]{1,100}+)\\*+\";(?=[sidaO]:)")
+_PHP_VALUE: Final = re.compile(r"s:[0-9]{1,9}:(\\*+)\"|[id]:([^;]{1,40}+)|[aO]:[^{]{0,200}+(?=\{)")
+_OPTION: Final = re.compile(
+    rf"(?<![\w\-])(--?[A-Za-z][\w\-]*+)(?:\\*+[\"']?,?{BLANK}++|\\*+[\"'],{BLANK}*+)(?=[^\s\-])"
+)
+_GAP: Final = rf"(?:(?!\t){BLANK})"
+# What stands behind the name of a secret in a sentence: is now x, was "x", for ann: x
 _SAID: Final = re.compile(
-    r"(?i)\b(?:password|passphrase|passcode|pin|secret|token|otp)\s{1,3}(?:(?:is|was)\s{1,3})?([^\s\"'<>,]{4,})"
+    r"(?i)(?<![\w\-])(?!1password)[\w\-]{0,40}?(?:pass(?:word|phrase|code|wd)s?|pwd|pin|secrets?|tokens?|otp|heslo|pass?wort|kennwort|credentials?"
+    r"|(?:api|access|secret|private|session|signing|encryption|license)[ _\-]?key|session[ _\-]?id|client secret"
+    r"|(?:one[ \-]?time|verification|security|access|login|recovery|auth|authorization)[ \-](?:pass)?code)(?![\w\-])"
+    rf"(?:{_GAP}(?:for|of){_GAP}[^\s:]{{1,40}}+(?:{_GAP}[^\s:]{{1,40}}+)??(?=:|{_GAP}(?:is|was){_GAP})"
+    rf"|{_GAP}?[(\[][^()\[\]\r\n]{{1,40}}+[)\]](?={_GAP}?:))?"
+    rf"(?:{_GAP}{{1,3}}(?:is|was|are|were|has|been|now|equals|set|changed|reset|to|from|starts|with|je|ist|lautet|es|est)"
+    rf"(?!\w)){{0,4}}+(?:{_GAP}?[:=])?{_GAP}{{1,3}}[\"'`(\[]?([^\s\"'<>,`()]{{4,}})"
+)
+# Neither are versions secrets.
+_DATE_OR_TIME: Final = re.compile(r"v?\d+(?:\.\d+)+\W*\Z|\d{4}-\d\d|\d\d?[:.]\d\d(?!\d)|\d\d?/\d\d?/\d")
+_AFTER_QUOTED: Final = re.compile(r"(?!\w|[\"']\w)")
+# As in a sentence, password 'x' is wrong, or as in a call, set_password('x')
+_QUOTED_PASSWORD: Final = re.compile(
+    r"(?i)(?<![\w\-])(?:set_?|check_?|make_?|verify_?|hash_?|validate_?)?pass(?:word|phrase|wd)"
+    r"(?:\s{1,3}+(?:for\s{1,3}+[^\s=]{1,80}+\s{0,3}+=\s{0,3}+)?|\()(?=\\*+[\"'`])"
 )
 _ENCODED_TOKEN: Final = re.compile(r"[^\s\"'<>]++")
 _ENCODED_SIGN: Final = re.compile(r"%[0-7][0-9a-fA-F]")
@@ -50,16 +91,34 @@ _WRITTEN_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r",
 
 def mask_pairs(text: str, hiding: Hiding) -> str:
     """Hide the values that a text gives to secret names."""
-    if "\\u" in text:
-        text = _NEEDLESS_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
+    if "\\u" in text or "\\x" in text:
+        text = _mask_decoded(text, _NEEDLESS_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text), hiding)
+    if "&" in text and "<" not in text:
+        text = _mask_references(text, hiding)
+    if may_be_of_database(text):
+        text = mask_databases(text, hiding)
     if "\\" in text:
         text = _QUOTED.sub(lambda quoted: _masked_quoted(quoted, hiding), text)
     text = mask_urls_in_text(_mask_encoded(text, hiding), hiding)
     text = _mask_assignments(text, hiding)
     text = _mask_couples(text, hiding)
+    if ":" in text and '";' in text:
+        text = _mask_php(text, hiding)
     if "-" in text:
         text = _mask_options(text, hiding)
-    return _mask_said(text, hiding)
+    return _mask_said(_mask_quoted_behind_name(text, hiding), hiding)
+
+
+def _mask_decoded(text: str, decoded: str, hiding: Hiding) -> str:
+    """Give a text as it is, or decoded where that shows something to hide."""
+    safe = decoded if decoded == text else hiding.inner(decoded)
+    return text if safe == decoded else safe
+
+
+def _mask_references(text: str, hiding: Hiding) -> str:
+    """Hide what the references of HTML hide from the eye: `&lt;password&gt;x`."""
+    masked = _mask_decoded(text, unescape(text), hiding)
+    return text if masked is text else escape(masked, quote="&quot;" in text)
 
 
 def _masked_quoted(quoted: re.Match[str], hiding: Hiding) -> str:
@@ -110,7 +169,7 @@ def _mask_assignments(text: str, hiding: Hiding) -> str:
         if _is_secret(match, text, hiding):
             start, end, rest = value_span(match, text, hiding)
             after = max(after, rest)
-            if start < end:
+            if start < end and not hiding.is_count(key, text[start:end]):
                 kept += (text[position:start], hiding.hide(f"text {key}", text[start:end]))
                 position = end
         elif match["mark"] != ":" or text[after : after + 1] != "/":
@@ -129,7 +188,7 @@ def _is_secret(match: re.Match[str], text: str, hiding: Hiding) -> bool:
         key = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), key)
     if "%" in key or "+" in key:
         key = unquote_plus(key)
-    if hiding.is_secret(key):
+    if hiding.is_secret(key) or (key.casefold() in NAMED and _is_named_secret(match, text, hiding)):
         return True
     if key.rpartition("_")[2].casefold() not in _LAST_WORDS and key.casefold() not in _LAST_WORDS:
         return False
@@ -137,13 +196,61 @@ def _is_secret(match: re.Match[str], text: str, hiding: Hiding) -> bool:
     return bool(before) and hiding.rules.keys.has_phrase(f"{before[-_WORDS_BEFORE:]} {key}")
 
 
+def _is_named_secret(match: re.Match[str], text: str, hiding: Hiding) -> bool:
+    """Tell whether a neighbour in the same braces gives the value a secret name; else one of the lines before."""
+    before = text[max(match.start() - _NEIGHBOURHOOD, 0) : match.start()]
+    inside = before.rpartition("{")[2]
+    if "}" in inside:
+        inside = before.rpartition("}")[2]
+    names = _NAMES_NEIGHBOUR.findall(inside)
+    if not names:
+        end = "}" if "{" in before else "\n"
+        names = _NAMES_NEIGHBOUR.findall(text[match.end() : match.end() + _NEIGHBOURHOOD].partition(end)[0])[:1]
+    return bool(names) and hiding.names_secret(names[-1])
+
+
 def _mask_couples(text: str, hiding: Hiding) -> str:
     kept: list[str] = []
     position = 0
     for match in _COUPLE.finditer(text):
-        start, end = match.span(2)
-        if hiding.is_secret(match[1]) and match[2] != hiding.replacement:
-            kept += (text[position:start], hiding.hide(f"text {match[1]}", match[2]))
+        if match.start() < position or not hiding.is_secret(match[1]):
+            continue
+        start, end, rest = _item_span(text, match.end(), hiding)
+        if start < end and _END_OF_COUPLE.match(text, rest) is not None and text[start:end] != hiding.replacement:
+            kept += (text[position:start], hiding.hide(f"text {match[1]}", text[start:end]))
+            position = end
+    return "".join((*kept, text[position:])) if kept else text
+
+
+def _item_span(text: str, start: int, hiding: Hiding) -> tuple[int, int, int]:
+    opened = OPENED.match(text, start)
+    if opened is not None:
+        return quoted_span(opened, text, hiding.replacement, _AFTER_ITEM)
+    if text[start : start + 1] in ("{", "[", "("):
+        end = end_of_container(text, start)
+        return start, end, end
+    bare = _BARE_ITEM.match(text, start)
+    # A name in code is no secret.
+    if bare is None or not any(map(str.isdigit, bare[0])):
+        return start, start, start
+    return start, bare.end(), bare.end()
+
+
+def _mask_php(text: str, hiding: Hiding) -> str:
+    kept: list[str] = []
+    position = 0
+    for match in _PHP.finditer(text):
+        value = _PHP_VALUE.match(text, match.end())
+        if match.start() < position or value is None or not hiding.is_secret(match[1]):
+            continue
+        start = value.end()
+        if value[1] is not None:
+            end = text.find(f'{value[1]}";', start)
+            end = len(text) if end < 0 else end
+        else:
+            start, end = value.span(2) if value[2] else (start, end_of_container(text, start))
+        if start < end and text[start:end] != hiding.replacement:
+            kept += (text[position:start], hiding.hide(f"text {match[1]}", text[start:end]))
             position = end
     return "".join((*kept, text[position:])) if kept else text
 
@@ -156,8 +263,11 @@ def _mask_options(text: str, hiding: Hiding) -> str:
         if start < position or not hiding.is_secret(match[1]) or text.startswith(hiding.replacement or "\0", start):
             continue
         opened = OPENED.match(text, start)
+        angled = angled_span(text, start)
         if opened is not None:
             start, end, _ = quoted_span(opened, text, hiding.replacement)
+        elif angled is not None:
+            start, end, _ = angled
         else:
             value = BARE.match(text, start)
             word = "" if value is None else value[0]
@@ -176,7 +286,26 @@ def _mask_said(text: str, hiding: Hiding) -> str:
     for match in _SAID.finditer(text):
         start, end = match.span(1)
         value = match[1]
-        if any(map(str.isdigit, value)) and (not hiding.replacement or hiding.replacement not in value):
+        name = match[0][: start - match.start()]
+        is_harmless = _DATE_OR_TIME.match(value) is not None or hiding.is_count(name, value.rstrip(".;:!?"))
+        if is_harmless or not any(map(str.isdigit, value)):
+            continue
+        if not hiding.replacement or hiding.replacement not in value:
             kept += (text[position:start], hiding.hide("text", value))
+            position = end
+    return "".join((*kept, text[position:])) if kept else text
+
+
+def _mask_quoted_behind_name(text: str, hiding: Hiding) -> str:
+    """Hide what is in quotes behind a password's name."""
+    kept: list[str] = []
+    position = 0
+    for match in _QUOTED_PASSWORD.finditer(text):
+        opened = OPENED.match(text, match.end())
+        if match.start() < position or opened is None:
+            continue
+        start, end, _ = quoted_span(opened, text, hiding.replacement, _AFTER_QUOTED)
+        if start < end and not hiding.is_secret(text[start:end]):
+            kept += (text[position:start], hiding.hide("text", text[start:end]))
             position = end
     return "".join((*kept, text[position:])) if kept else text

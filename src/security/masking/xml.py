@@ -21,18 +21,32 @@ _ATTRIBUTE: Final = re.compile(
     r"(?<![^\s=\"'<>/])([^\s=\"'<>/]++)(\s*+=\s*+)(?:\"([^\"]*+)\"?|'([^']*+)'?|([^\s\"'<>]++))"
 )
 _MAY_HAVE_VALUES: Final = re.compile(r"[:{(\[,'\"]|--")
-_LITERAL: Final = re.compile(r"\"([^\"]*+)\"|'([^']*+)'")
+_NO_LITERAL: Final = r"<!--(?:[^-]++|-(?!->))*+(?:-->)?|<\?(?:[^?]++|\?(?!>))*+(?:\?>)?"
+_QUOTED_LITERALS: Final = r"\"[^\"]*+\"|'[^']*+'"
+_DECLARATION: Final = re.compile(rf"<!(?:[^<>\"'\[]++|{_QUOTED_LITERALS})*+(?=[>\[])")
+_SUBSET: Final = re.compile(rf"\[(?:[^]<\"']++|{_NO_LITERAL}|{_QUOTED_LITERALS}|<)*+(?=])")
+_LITERAL: Final = re.compile(rf"{_NO_LITERAL}|\"([^\"]*+)\"|'([^']*+)'")
 # Of HTML: they have no end tag.
 _EMPTY: Final = frozenset(
     ("input", "meta", "br", "img", "link", "hr", "area", "base", "col", "embed", "source", "track")
 )
 # Attributes that name what the element holds, and those that then hold it.
-_NAMING: Final = frozenset(("name", "key", "type", "property", "itemprop", "http-equiv", "field", "param", "header"))
+_NAMING: Final = frozenset(
+    ("name", "key", "k", "type", "property", "itemprop", "http-equiv", "field", "param", "header")
+)
+# Those that say so of what a person fills in only
+_NAMING_INPUTS: Final = frozenset(("id", "autocomplete", "placeholder", "aria-label"))
 _HOLDING: Final = frozenset(("value", "content", "data-value", "v", "val", "default", "text"))
 # These have a name and hold much else.
 _NOT_NAMED: Final = frozenset(
     ("form", "fieldset", "a", "iframe", "frame", "map", "object", "slot", "label", "section", "div", "html", "body")
 )
+# Between a label and its value: <b>Password:</b> <td>x</td>
+_INSIDE_LINE: Final = frozenset(
+    ("b", "strong", "i", "em", "u", "span", "font", "code", "tt", "kbd", "small", "br", "td", "th", "dd", "div")
+)
+_LONGEST_LABEL: Final = 60
+_DIGIT: Final = re.compile(r"[0-9]")
 # <key>password</key><string>...</string>, <name>password</name><value>...</value>
 _NAMING_ELEMENTS: Final = frozenset(("key", "name", "field", "param", "paramname", "property", "header"))
 # <dt>Password</dt><dd>...</dd>; the cell behind the head of a column is the head of another one.
@@ -70,8 +84,10 @@ class _Document:
         self.depth = 0
         self.began = 0
         self.why = ""
+        self.name_of_hidden = ""
         self.name_of_next = ""
         self.naming_element = ""
+        self.label = ""
         self.element = ""
         # Where no further end of a comment, a CDATA section or an instruction comes, none is looked for.
         self.missing: set[str] = set()
@@ -140,23 +156,52 @@ class _Document:
         """Pass over a document type; the texts of the entities that it declares are hidden, as they are never used."""
         text = self.text
         self.tags += 1
-        end = -1 if ">" in self.missing else text.find(">", start)
-        if end < 0:
-            self.missing.add(">")
-            end = len(text)
-        subset = text.find("[", start, end)
-        if subset >= 0:
-            end = -1 if "]>" in self.missing else text.find("]", subset)
-            if end < 0:
-                self.missing.add("]>")
-                end = len(text)
-            if not self.hidden:
-                for match in _LITERAL.finditer(text, subset, end):
-                    begin, stop = match.span(match.lastindex or 0)
-                    if begin < stop and text[begin:stop] != self.replacement:
-                        self.hiding.hide("entity", text[begin:stop])
-                        self.put(begin, stop, self.replacement)
+        declaration = _DECLARATION.match(text, start)
+        end = self.end_of(">", start) if declaration is None else declaration.end()
+        if text[start + 2 : start + 8].upper() == "ENTITY":
+            self.hide_literals(start, end)
+        elif not self.hidden:
+            self.mask_literals(start, end)
+        if text[end : end + 1] == "[":
+            # A document has one; where its end is not found, no other one is looked for with the same care.
+            subset = None if "subset" in self.missing else _SUBSET.match(text, end)
+            if subset is None:
+                self.missing.add("subset")
+            stop = self.end_of("]", end) if subset is None else subset.end()
+            self.hide_literals(end, stop)
+            end = stop + 1 if text[stop + 1 : stop + 2] == ">" else stop
         return min(end + 1, len(text))
+
+    def end_of(self, mark: str, start: int) -> int:
+        end = -1 if mark in self.missing else self.text.find(mark, start)
+        if end < 0:
+            self.missing.add(mark)
+            return len(self.text)
+        return end
+
+    def mask_literals(self, start: int, end: int) -> None:
+        for match in _LITERAL.finditer(self.text, start, end):
+            begin, stop = match.span(match.lastindex or 0)
+            masked = self.hiding.inner(self.text[begin:stop]) if match.lastindex else self.text[begin:stop]
+            if masked != self.text[begin:stop]:
+                # References mean nothing in an address; only the quotes are marks.
+                self.put(begin, stop, masked.replace('"', "&quot;").replace("'", "&#39;"))
+
+    def hide_literals(self, start: int, end: int) -> None:
+        if self.hidden:
+            return
+        for match in _LITERAL.finditer(self.text, start, end):
+            begin, stop = match.span(match.lastindex or 0)
+            held = self.text[begin:stop]
+            if not match.lastindex:
+                # A comment or an instruction
+                left, right = (4, 3) if held.startswith("<!--") else (2, 2)
+                masked = self.hiding.inner(held[left:-right])
+                if masked != held[left:-right]:
+                    self.put(begin + left, stop - right, masked.replace("--", "").replace("?>", ""))
+            elif held and held != self.replacement:
+                self.hiding.hide("entity", held)
+                self.put(begin, stop, self.replacement)
 
     def take_text(self, start: int, end: int) -> None:
         raw = self.text[start:end]
@@ -164,9 +209,25 @@ class _Document:
             return
         content = unescape(raw) if "&" in raw else raw
         self.note_name(content)
-        masked = self.hiding.inner(content)
-        if masked != content:
-            self.put(start, end, escape(masked, quote=False))
+        masked = self.without_labelled(content)
+        masked = self.hiding.inner(content) if masked is None else masked
+        if masked == content:
+            return
+        # Where there were no references, other signs stay as they are.
+        has_new_marks = masked.count("<") > raw.count("<") or masked.count("&") > raw.count("&")
+        self.put(start, end, escape(masked, quote=False) if has_new_marks or content != raw else masked)
+
+    def without_labelled(self, content: str) -> str | None:
+        """Hide the word behind "Password:", in another cell or in bold letters, if it has a digit."""
+        stripped = content.strip()
+        before, self.label = self.label, ""
+        if before and (before.endswith(":") or stripped.startswith(":")):
+            value = stripped.lstrip(": ")
+            if " " not in value and _DIGIT.search(value) is not None and value != self.hiding.replacement:
+                return content.replace(value, self.hiding.hide(f"text {before}", value), 1)
+        if len(stripped) < _LONGEST_LABEL and self.hiding.is_secret(stripped):
+            self.label = stripped
+        return None
 
     def note_name(self, content: str) -> None:
         if (
@@ -182,15 +243,18 @@ class _Document:
             self.depth += name == self.hidden and not match[2].endswith("/")
             return
         self.element = name
-        why = self.mask_attributes(match, name)
+        if name not in _INSIDE_LINE:
+            self.label = ""
+        why, named = self.mask_attributes(match, name), _local(match[1])
         if self.name_of_next and name not in _NAMING_ELEMENTS:
             if name == _NAMED_BY.get(self.naming_element, name):
-                why = f"element {self.name_of_next}"
+                why, named = f"element {self.name_of_next}", self.name_of_next
             self.name_of_next = ""
         elif self.hiding.is_secret(_local(match[1])):
             why = f"element {match[1]}"
         if why and name not in _EMPTY and not match[2].endswith("/"):
             self.hidden, self.depth, self.began, self.why = name, 1, match.end(), why
+            self.name_of_hidden = named
 
     def close(self, name: str, start: int) -> None:
         self.element = ""
@@ -202,7 +266,7 @@ class _Document:
     def hide_content(self, end: int) -> None:
         content = self.text[self.began : end]
         self.hidden = ""
-        if content.strip() and content != self.replacement:
+        if content.strip() and content != self.replacement and not self.hiding.is_count(self.name_of_hidden, content):
             self.hiding.hide(self.why, content)
             self.put(self.began, end, self.replacement)
 
@@ -215,16 +279,17 @@ class _Document:
         if element not in _NOT_NAMED:
             for attribute in attributes:
                 name = _local(attribute[1]).lower()
-                is_naming = name in _NAMING or (name in ("id", "autocomplete") and element in ("input", "textarea"))
+                is_naming = name in _NAMING or (name in _NAMING_INPUTS and element in ("input", "textarea"))
                 value = _value_of(attribute)
                 if is_naming and self.hiding.is_secret(value) and len(value) < 200:
                     named = value
                     break
         # <Cred: password=x> is a tag to look at, and has its values between the attributes.
+        secret_element = _local(tag[1]) if self.hiding.is_secret(_local(tag[1])) else ""
         after = tag.start(1) if tag[1].endswith(":") else tag.start(2)
         for attribute in attributes:
             self.mask_between(after, attribute.start())
-            self.mask_attribute(attribute, named)
+            self.mask_attribute(attribute, named or secret_element)
             after = attribute.end()
         self.mask_between(after, tag.end(2))
         return f"element named {named}" if named else ""
@@ -241,6 +306,8 @@ class _Document:
         value = _value_of(attribute)
         start, end = attribute.span(attribute.lastindex or 0)
         if not value or value == self.hiding.replacement:
+            return
+        if self.hiding.is_count(name, value):
             return
         if (named and name.lower() in _HOLDING) or self.hiding.is_secret(name):
             self.hiding.hide(f"attribute {name}", value)
