@@ -41,8 +41,14 @@ def stored(
     return list(zip(cases, LOG_MODELS[kind].objects.order_by("id"), strict=True))
 
 
+# These are innocent as documents: inside the quotes of a shell or of Python, too much of them is hidden.
+_DOCUMENTS = ("content-disposition: form-data", "<u tokens=", "def set_password(")
+
+
 def texts() -> list[Case]:
-    return [Case("innocent", "", text) for text in TEXTS]
+    # Longer ones are cut in these fields.
+    some = [text for text in TEXTS if len(text) < 2000 and not any(sign in text for sign in _DOCUMENTS)]
+    return [Case("innocent", "", text) for text in some]
 
 
 def bodies() -> list[Case]:

@@ -36,7 +36,9 @@ def _masked(word: str, before: str, hiding: Hiding) -> str:
     mark = _MARK.match(word, len(name))
     # Of a header of that name the scheme stays.
     is_header = mark is not None and mark[0] != "=" and name.casefold().endswith("authorization")
-    if name and mark is not None and hiding.is_secret(name) and not is_header:
+    # A form that begins with a count goes on behind it.
+    is_count = mark is not None and hiding.is_count(name, word[mark.end() :].partition("&")[0])
+    if name and mark is not None and hiding.is_secret(name) and not is_header and not is_count:
         return word[: mark.end()] + _hidden(name, word[mark.end() :], hiding)
     return hiding.inner(word)
 
