@@ -545,6 +545,8 @@ def test_other_codes_stay() -> None:
         f'<!DOCTYPE a [<!ATTLIST a password CDATA "{S}">]>',
         f'<!DOCTYPE a SYSTEM "http://h/?token={S}">',
         f'<!DOCTYPE a [<!ENTITY pw "{S}"',
+        f'<!DOCTYPE a [<!ENTITY pw "{S}',
+        f'<!DOCTYPE a [<!-- x <!ENTITY pw "{S}">',
     ],
 )
 def test_the_declarations_of_xml_are_read_with_their_quotes_and_comments(declaration: str) -> None:

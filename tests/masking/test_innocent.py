@@ -42,7 +42,7 @@ def stored(
 
 
 # These are innocent as documents: inside the quotes of a shell or of Python, too much of them is hidden.
-_DOCUMENTS = ("content-disposition: form-data", "<u tokens=", "def set_password(")
+_DOCUMENTS = ("content-disposition: form-data", "<u tokens=", "def set_password(", "with open(path) as secret")
 
 
 def texts() -> list[Case]:

@@ -25,7 +25,7 @@ _NO_LITERAL: Final = r"<!--(?:[^-]++|-(?!->))*+(?:-->)?|<\?(?:[^?]++|\?(?!>))*+(
 _QUOTED_LITERALS: Final = r"\"[^\"]*+\"|'[^']*+'"
 _DECLARATION: Final = re.compile(rf"<!(?:[^<>\"'\[]++|{_QUOTED_LITERALS})*+(?=[>\[])")
 _SUBSET: Final = re.compile(rf"\[(?:[^]<\"']++|{_NO_LITERAL}|{_QUOTED_LITERALS}|<)*+(?=])")
-_LITERAL: Final = re.compile(rf"{_NO_LITERAL}|\"([^\"]*+)\"|'([^']*+)'")
+_LITERAL: Final = re.compile(rf"{_NO_LITERAL}|\"([^\"]*+)(?:\"|\Z)|'([^']*+)(?:'|\Z)")
 # Of HTML: they have no end tag.
 _EMPTY: Final = frozenset(
     ("input", "meta", "br", "img", "link", "hr", "area", "base", "col", "embed", "source", "track")
@@ -163,11 +163,12 @@ class _Document:
         elif not self.hidden:
             self.mask_literals(start, end)
         if text[end : end + 1] == "[":
-            # A document has one; where its end is not found, no other one is looked for with the same care.
+            # A document has one. Where its end is not found, each declaration is read by itself.
             subset = None if "subset" in self.missing else _SUBSET.match(text, end)
             if subset is None:
                 self.missing.add("subset")
-            stop = self.end_of("]", end) if subset is None else subset.end()
+                return end + 1
+            stop = subset.end()
             self.hide_literals(end, stop)
             end = stop + 1 if text[stop + 1 : stop + 2] == ">" else stop
         return min(end + 1, len(text))
@@ -194,11 +195,13 @@ class _Document:
             begin, stop = match.span(match.lastindex or 0)
             held = self.text[begin:stop]
             if not match.lastindex:
-                # A comment or an instruction
-                left, right = (4, 3) if held.startswith("<!--") else (2, 2)
-                masked = self.hiding.inner(held[left:-right])
-                if masked != held[left:-right]:
-                    self.put(begin + left, stop - right, masked.replace("--", "").replace("?>", ""))
+                # A comment or an instruction; its end may be cut off.
+                opener, closer = ("<!--", "-->") if held.startswith("<!--") else ("<?", "?>")
+                content = held.removeprefix(opener).removesuffix(closer)
+                masked = self.hiding.inner(content)
+                if masked != content:
+                    begin += len(opener)
+                    self.put(begin, begin + len(content), masked.replace(closer[:2], ""))
             elif held and held != self.replacement:
                 self.hiding.hide("entity", held)
                 self.put(begin, stop, self.replacement)
