@@ -124,8 +124,8 @@ def test_no_task_is_damaged(kind: LoggerName) -> None:
     for case, row in stored(ways_of_tasks.queued("return"), texts(), kind):
         assert row.task_args == [case.text]
         assert row.task_kwargs == {"deed": "return", "more": {"a": [{"b": case.text}]}}
-        # Behind a colon, a line feed that is written with its escape begins a value.
-        if len(case.text) < 300 and ":\n" not in case.text:
+        # Behind the colon at the end of a line, what Python writes there, an escape or a quote, begins a value.
+        if len(case.text) < 300 and ":\n" not in case.text and not case.text.endswith(":"):
             assert row.input == f"{case.text!r}, deed='return', more={{'a': [{{'b': {case.text!r}}}]}}"
         if kind is LoggerName.CELERY_TASK_RUN:
             assert row.result == case.text
