@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -17,7 +18,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from security.body import Body, capture_bound, media_type, stored_body, without_cut_end
 from security.config import settings
-from security.masking import mask_body, mask_data, mask_host, mask_members, mask_path, mask_text
+from security.masking import mask_body, mask_data, mask_host, mask_members, mask_path, mask_text, mask_words
 from security.truncation import ELLIPSIS, fit_mapping, fit_text
 
 _METADATA_KEY: Final = "security"
@@ -88,6 +89,52 @@ class UrlPath(Text):
 
     def mask(self, text: str) -> str:
         return mask_path(text)
+
+
+class CommandLine(Text):
+    """The words of a command line: masked word by word and as a text, then cut."""
+
+    __slots__ = ()
+
+    def clean(self, value: Sequence[str] | str | None) -> str | None:
+        if value is None:
+            return None
+        # A text is what was stored once; no longer one was.
+        words = value if not isinstance(value, str) else _split(value) if len(value) <= self.max_length else None
+        if words is None:
+            return super().clean(str(value))
+        seen: list[str] = []
+        room = 2 * self.max_length
+        for word in words:
+            if room <= 0:
+                break
+            seen.append(word[:room])
+            room -= len(word) + 1
+        masked = mask_words(seen)
+        # What was stored as a text stays as it was written.
+        line = value if isinstance(value, str) and masked == words else _joined(masked)
+        text = mask_text(line)
+        return fit_text(text if room >= 0 else without_cut_end(text), self.max_length)
+
+
+def _split(line: str) -> list[str] | None:
+    try:
+        return shlex.split(line)
+    except ValueError:
+        # It was cut inside quotes.
+        return None
+
+
+def _joined(words: Sequence[str]) -> str:
+    """Quote words as a shell needs them; a replacement that a shell takes for one word needs no quotes."""
+    replacement = settings.SENSITIVE_DATA_REPLACEMENT
+    if _split(replacement) != [replacement]:
+        return shlex.join(words)
+    return " ".join(word if _is_bare(word.replace(replacement, "x")) else shlex.quote(word) for word in words)
+
+
+def _is_bare(word: str) -> bool:
+    return shlex.quote(word) == word
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from typing import Final
 _MOST_FRAMES: Final = 100
 _MOST_EXCEPTIONS: Final = 20
 _LONGEST_TEXT: Final = 20_000
+# The longest secret that is known by its look alone: half of one looks like none.
+_CUT_END: Final = 256
 _CAUSED: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
 _DURING: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
@@ -84,6 +86,7 @@ def _last_line(error: BaseException) -> str:
 
 def _text_of(value: object) -> str:
     try:
-        return str(value)[:_LONGEST_TEXT]
+        text = str(value)
+        return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - _CUT_END]}…"
     except BaseException:  # the site's own `__str__` may raise anything, and is nobody's business here
         return "<no text>"

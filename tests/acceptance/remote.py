@@ -22,6 +22,8 @@ class Handler(BaseHTTPRequestHandler):
     """Answers by path; `remote.seen` holds what was asked."""
 
     protocol_version = "HTTP/1.1"
+    # The head and the body of an answer are two packets, and the second would wait.
+    disable_nagle_algorithm = True
     server: Remote
 
     def do_GET(self) -> None:
@@ -42,6 +44,13 @@ class Handler(BaseHTTPRequestHandler):
             "body": body.decode("latin-1"),
         }
         self._answer(200, json.dumps(told).encode(), {"Content-Type": "application/json"})
+
+    def answer_mirror(self, query: dict[str, str], body: bytes) -> None:
+        """Answer with the body that came, and with the headers whose names begin so."""
+        headers = {
+            name.removeprefix("Mirror-"): value for name, value in self.headers.items() if name.startswith("Mirror-")
+        }
+        self._answer(200, body, {"Content-Type": self.headers.get("Content-Type") or "text/html", **headers})
 
     def answer_status(self, query: dict[str, str], body: bytes) -> None:
         self._answer(int(query["code"]), b"answered", {"Content-Type": "text/html"})

@@ -222,7 +222,7 @@ def test_an_argument_is_not_asked_for_what_it_holds(django_assert_num_queries: A
     groups, lazy = Group.objects.all(), SimpleLazyObject(lambda: pytest.fail("It was made."))
     generator = (number for number in range(2))
     with django_assert_num_queries(6):  # those of the two entries
-        call_command("talk", secret=groups, verbosity=lazy, settings=generator)
+        call_command("talk", pythonpath=groups, verbosity=lazy, settings=generator)
     assert list(generator) == [0, 1]
     assert "QuerySet" in CommandLog.objects.get().input
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import html
-import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from urllib.parse import unquote, unquote_plus
 
 # What people and programs take for passwords: no detector knows these, only their names give them away.
@@ -97,38 +97,43 @@ def _decoded_base64(text: str) -> Iterator[str]:
 
 
 def _unescaped(text: str) -> str:
-    return re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text).replace('\\"', '"')
+    return re.sub(r"\\+u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text).replace('\\"', '"')
+
+
+# How a text can be written, and the signs without which it is not.
+_WRITINGS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("%", unquote),
+    ("%+", unquote_plus),
+    ("\\", _unescaped),
+    ("&", html.unescape),
+    ("\N{SYMBOL FOR NULL}", lambda text: text.replace("\N{SYMBOL FOR NULL}", "")),
+)
 
 
 def readings(text: str) -> Iterator[str]:
-    """Give a text in all the ways in which somebody may read it."""
-    yield text
-    yield unquote(text)
-    yield unquote(unquote_plus(text))
-    yield _unescaped(text)
-    yield html.unescape(text)
-    yield text.replace("\N{SYMBOL FOR NULL}", "")
-    yield from _decoded_base64(text)
-    yield from _decoded_base64(unquote(text))
+    """Give a text in all the ways in which somebody may read it: with up to three writings undone, and base 64."""
+    known = {text: None}
+    latest = [text]
+    for _ in range(3):
+        read = [undo(text) for text in latest for signs, undo in _WRITINGS if any(sign in text for sign in signs)]
+        latest = [text for text in dict.fromkeys(read) if text not in known]
+        known.update(dict.fromkeys(latest))
+    yield from known
+    for reading in known:
+        yield from _decoded_base64(reading)
 
 
+@lru_cache(maxsize=256)
 def pieces(secret: str) -> list[str]:
     """Give all parts of a secret that have six characters."""
     return [secret[start : start + 6] for start in range(max(len(secret) - 5, 1))]
 
 
-def found_in(values: Iterable[object], secret: str) -> str | None:
-    """Give the piece of a secret that can be read in the stored values; None where there is none."""
-    # A time, a number and an id of our own hold no text from outside.
-    texts = [
-        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        for value in values
-        if isinstance(value, (str, dict, list, int))
-    ]
+def found_in(text: str, secret: str) -> str | None:
+    """Give the piece of a secret that can be read in a text; None where there is none."""
     wanted = pieces(secret)
-    for text in texts:
-        for reading in readings(text):
-            for piece in wanted:
-                if piece in reading:
-                    return f"{piece!r} in {text[:300]!r}"
+    for reading in readings(text):
+        for piece in wanted:
+            if piece in reading:
+                return f"{piece!r} in {text[:300]!r}"
     return None

@@ -170,3 +170,30 @@ def relate(number: int) -> int:
     from django.contrib.auth.models import Group  # the app is loaded before the site is
 
     return Group.objects.filter(pk=number).count()
+
+
+def repeated(self: Any, text: str, deed: str) -> str:
+    """Let a text out in one of the ways in which tasks do."""
+    match deed:
+        case "return":
+            print(text)  # noqa: T201
+            return text
+        case "fail":
+            raise ValueError(text)
+        case "retry" if self.request.retries == 0:
+            raise self.retry(exc=ValueError(text), countdown=0, max_retries=1)
+        case "ignore":
+            raise Ignore(text)
+        case "reject":
+            raise Reject(text, requeue=False)
+    return ""
+
+
+@task(bind=True, name="repeat_text")
+def repeat_text(self: Any, text: str, deed: str = "", **more: Any) -> str:
+    return repeated(self, text, deed)
+
+
+@app.task(bind=True, name="repeat_text_unlogged")
+def repeat_text_unlogged(self: Any, text: str, deed: str = "", **more: Any) -> str:
+    return repeated(self, text, deed)

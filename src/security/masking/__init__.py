@@ -7,6 +7,7 @@ to it is masked as text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -22,8 +23,19 @@ from .rules import Rules, current_rules, held_rules
 from .suspects import suspects
 from .urls import mask_host as _mask_host
 from .urls import mask_path as _mask_path
+from .words import mask_words as _mask_words
 
-__all__ = ["Finding", "held_rules", "mask_body", "mask_data", "mask_host", "mask_members", "mask_path", "mask_text"]
+__all__ = [
+    "Finding",
+    "held_rules",
+    "mask_body",
+    "mask_data",
+    "mask_host",
+    "mask_members",
+    "mask_path",
+    "mask_text",
+    "mask_words",
+]
 
 
 def mask_text(text: str) -> str:
@@ -73,6 +85,14 @@ def mask_data(value: Any) -> Any:
     """Mask data that is made of what `json.loads` gives."""
     hiding = _hiding()
     return value if hiding is None else _mask_data(value, hiding)
+
+
+def mask_words(words: Sequence[str]) -> list[str]:
+    """Mask the words of a command line."""
+    hiding = _hiding()
+    if hiding is None:
+        return list(words)
+    return [apply_patterns_to_masked(word, hiding) for word in _mask_words(words, hiding)]
 
 
 def _hiding(findings: list[Finding] | None = None) -> Hiding | None:

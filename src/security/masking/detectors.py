@@ -70,7 +70,7 @@ _BEARER: Final = re.compile(rf"(?i)\b(?:bearer|negotiate)(?:{BLANK}|\+|%20)+([\w
 def _bearers(text: str) -> Iterator[Span]:
     for match in _BEARER.finditer(text):
         # "bearer certificates" is English.
-        if not (match[1].isalpha() and match[1].islower() and len(match[1]) < 24):
+        if not all(word.isalpha() and word.islower() and len(word) < 24 for word in match[1].split("+")):
             yield match.span(1)
 
 

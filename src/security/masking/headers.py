@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from binascii import a2b_qp
 from typing import Final
 
 from . import detectors
@@ -13,6 +14,8 @@ _URL_HEADERS: Final = frozenset(
     ("location", "referer", "content-location", "origin", "refresh", "destination", "x-original-url", "x-rewrite-url")
 )
 _HOST_HEADERS: Final = frozenset(("host", "x-forwarded-host", "x-host"))
+# As Django writes what is not of Latin letters (RFC 2047)
+_ENCODED_WORD: Final = re.compile(r"=\?[\w\-]{1,40}\?([bBqQ])\?([^?\s]*+)\?=")
 # Any other first word may be the secret itself.
 SCHEME: Final = re.compile(
     r"(?i)(?:basic|bearer|digest|negotiate|ntlm|token|jwt|apikey|api-key|key|oauth|hawk|dpop|gnap|hoba|mutual|vapid"
@@ -57,12 +60,21 @@ def hide_header(name: str, value: str, rule: str, hiding: Hiding) -> str:
 
 def mask_header(name: str, value: str, hiding: Hiding) -> str:
     """Mask the value of a header that is not secret as such."""
+    decoded = _ENCODED_WORD.sub(_meaning_of_word, value) if "=?" in value else value
+    if decoded != value:
+        safe = mask_header(name, decoded, hiding)
+        return value if safe == decoded else safe
     normal = normal_name(name)
     if normal == "sec-websocket-protocol":
         return _masked_protocols(value, hiding)
     if normal in _URL_HEADERS:
         return mask_url(value, hiding)
     return mask_host(value, hiding) if normal in _HOST_HEADERS else hiding.inner(value)
+
+
+def _meaning_of_word(word: re.Match[str]) -> str:
+    content = a2b_qp(word[2], header=True) if word[1] in "qQ" else detectors.decoded_base64(word[2])
+    return content.decode("utf-8", "replace")
 
 
 def _masked_protocols(value: str, hiding: Hiding) -> str:

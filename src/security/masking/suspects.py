@@ -24,7 +24,7 @@ def suspects(texts: Iterable[str], hiding: Hiding) -> Set[str]:
 
 
 def _may_have_secret(text: str, hiding: Hiding) -> bool:
-    if "%" in text or "\\" in text or "&" in text:
+    if "%" in text or "\\" in text or "&" in text or "=?" in text:
         return True
     lowered = text.lower()
     return hiding.rules.keys.may_be_in(lowered) or detectors.may_find(text, lowered)

@@ -150,6 +150,8 @@ def _mask_encoded(text: str, hiding: Hiding) -> str:
         token = match[0]
         if "%" not in token:
             return token
+        # First as it is: a space that a value has would end it where it is decoded.
+        token = _mask_assignments(token, hiding)
         decoded = unquote_plus(token)
         safe = token if decoded == token else hiding.inner(decoded)
         return token if safe == decoded else safe

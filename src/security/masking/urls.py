@@ -10,6 +10,7 @@ from .forms import mask_fields
 from .hiding import Hiding
 
 _PARTS: Final = re.compile(r"((?:[A-Za-z][A-Za-z0-9+.\-]*+:)?(?://[^/?#\s]*+)?)([^?#]*+)(\?[^#]*+)?(#.*+)?", re.DOTALL)
+_NEVER_IN_PATHS: Final = re.compile(r"[\r\n\"'<>{}]")
 _PATH_IN_TEXT: Final = re.compile(r"(?<![\w.\-/])(?:[A-Za-z][\w+.\-]{0,20}+:\\*/\\*)?/[^\s\"'<>?`()\[\]{},]++")
 # /token/abc123/, but not /token/refresh/
 _LOOKS_SECRET: Final = re.compile(
@@ -60,6 +61,11 @@ def mask_host(host: str, hiding: Hiding) -> str:
 
 def mask_path(path: str, hiding: Hiding) -> str:
     """Mask a path: parameters (/a;sid=x), segments behind the name of a secret (/token/x), and what detectors find."""
+    whole = unquote(path)
+    if _NEVER_IN_PATHS.search(whole) is not None:
+        # Something else was taken for one.
+        safe = hiding.inner(whole)
+        path = path if safe == whole else safe
     if _ENCODED_SLASH.search(path) is not None:
         decoded = _ENCODED_SLASH.sub("/", path)
         masked = mask_path(decoded, hiding)
@@ -94,7 +100,7 @@ def _masked_segment(segment: str, hiding: Hiding) -> str:
     if not segment or segment == hiding.replacement:
         return segment
     if ";" in segment or "=" in segment:
-        return mask_fields(segment, hiding, ";")
+        segment = mask_fields(segment, hiding, ";")
     decoded = unquote(segment)
     safe = hiding.inner(decoded)
     if safe == decoded:

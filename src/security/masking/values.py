@@ -55,7 +55,7 @@ _NO_SECRETS: Final = frozenset(("none", "null", "true", "false", "undefined", "n
 _CODE: Final = re.compile(
     r"(?:[a-z_]++(?:\.[A-Za-z_]++)*+[(\[](?:[\w.(),=\[\] ]++|\"[^\"\\\r\n]*+\"|'[^'\\\r\n]*+')*+"
     r"|[A-Za-z_]++\(\)|(?:self|cls|settings|request|os)\.[\w.]++[)\]]?|%s|%\(\w++\)s|\?|\$[0-9]++),?"
-    r"(?:(?<=\s)|(?=[\s,;:)\]}<>&]|[\"'](?!\w)|\Z))"
+    r"(?:(?<=\s)|(?=[\s,;:)\]}<>&]|[\"'](?!\w)|\\++[nrt]|\Z))"
 )
 _CODE_MARKS: Final = frozenset(("!=", "!==", "|=", "+="))
 _LITERAL_IN_CODE: Final = re.compile(r"\"([^\"]*+)\"|'([^']*+)'")

@@ -61,7 +61,7 @@ def looks_like_xml(text: str) -> bool:
 def mask_xml(text: str, hiding: Hiding) -> str | None:
     """Hide what secret elements and attributes hold, and what is secret in other text; None where there are no tags."""
     lowered = text.lower()
-    has_codes = "&" in text or "<!entity" in lowered
+    has_codes = any(sign in lowered for sign in ("&", "%", "\\", "<!entity"))
     if not (has_codes or hiding.rules.keys.may_be_in(lowered) or detectors.may_find(text, lowered)):
         return text
     return _Document(text, hiding).masked()

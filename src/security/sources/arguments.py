@@ -12,6 +12,8 @@ from types import NoneType
 from typing import Any, Final
 from uuid import UUID
 
+from security.body import without_cut_end
+
 # Their texts cost nothing. Any other object may ask a database for its own, or raise.
 _SIMPLE: Final = (
     *(str, bytes, bool, int, float, complex, NoneType),
@@ -26,9 +28,9 @@ _LONGEST_WORD: Final = 1000
 
 def input_of(args: Any, kwargs: Any) -> str:
     """Write the arguments of a task as one would in Python, each of them bounded."""
-    words = [word_of(arg)[:_LONGEST_WORD] for arg in positional(args)]
-    words += [f"{name}={word_of(value)}"[:_LONGEST_WORD] for name, value in named(kwargs).items()]
-    return ", ".join(words)
+    words = [word_of(arg) for arg in positional(args)]
+    words += [f"{name}={word_of(value)}" for name, value in named(kwargs).items()]
+    return ", ".join(word if len(word) <= _LONGEST_WORD else without_cut_end(word[:_LONGEST_WORD]) for word in words)
 
 
 def positional(args: Any) -> list[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,7 +32,7 @@ def call_command(command_name: str | BaseCommand, *args: Any, **options: Any) ->
     streams = [options.get("stdout"), options.get("stderr")]
     if isinstance(command_name, BaseCommand):
         streams += [command_name.stdout, command_name.stderr]
-    with RecordedRun(name, _input_of_call(args, options), streams):
+    with RecordedRun(name, _words_of_call(args, options), streams):
         return management.call_command(command_name, *args, **options)
 
 
@@ -47,10 +46,9 @@ class _RecordingUtility(management.ManagementUtility):
             run_from_argv = command.run_from_argv
 
             def run_recorded(argv: list[str]) -> None:
-                text = shlex.join(argv[2:])
                 streams = (command.stdout, command.stderr)
                 try:
-                    with RecordedRun(subcommand, text, streams, is_executed_from_command_line=True):
+                    with RecordedRun(subcommand, argv[2:], streams, is_executed_from_command_line=True):
                         run_from_argv(argv)
                 finally:
                     # As Django does when a command ends: the log may have opened its connection again.
@@ -69,7 +67,7 @@ def _is_recorded(name: str) -> bool:
         return False
 
 
-def _input_of_call(args: Sequence[Any], options: dict[str, Any]) -> str:
+def _words_of_call(args: Sequence[Any], options: dict[str, Any]) -> list[str]:
     """Write the arguments as one would on the command line."""
     words: list[str] = []
     for arg in args:
@@ -79,4 +77,4 @@ def _input_of_call(args: Sequence[Any], options: dict[str, Any]) -> str:
         for name, value in options.items()
         if name not in ("stdout", "stderr")
     ]
-    return shlex.join(words)
+    return words

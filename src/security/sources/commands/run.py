@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
@@ -27,9 +27,14 @@ class RecordedRun:
     """Records the command that runs in its block, and lets every exception pass as it is."""
 
     def __init__(
-        self, name: str, text: str, streams: Iterable[Any] = (), *, is_executed_from_command_line: bool = False
+        self,
+        name: str,
+        words: Sequence[str],
+        streams: Iterable[Any] = (),
+        *,
+        is_executed_from_command_line: bool = False,
     ) -> None:
-        self.record = CommandRecord(name=name, input=text, is_executed_from_command_line=is_executed_from_command_line)
+        self.record = CommandRecord(name=name, input=words, is_executed_from_command_line=is_executed_from_command_line)
         self._streams = [sys.stdout, sys.stderr, *streams]
         self._capture = OutputCapture(self._flush, everywhere=is_executed_from_command_line)
         self._terminations = Terminations(self._note_output, self._terminate) if is_executed_from_command_line else None

@@ -19,8 +19,12 @@ def readable(text: str) -> str:
     return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
 
 
+# A member of a JSON document: inside a text its quotes would have backslashes.
+_NEXT_MEMBER: Final = re.compile(r"[,{]\s{0,8}(?=\"[^\"\\\r\n]{1,60}\"\s{0,8}:)")
+
+
 class TextTail:
-    """The last characters of a text that grows.
+    """The last characters of a text that grows, from where something new begins: a secret loses its name in a cut.
 
     Each cut costs the length of the text, so it takes place only when `slack` more than `length` are there.
     """
@@ -31,6 +35,7 @@ class TextTail:
         self._pieces: list[str] = []
         self._size = 0
         self._was_cut = False
+        self._begins_inside = False
 
     def add(self, piece: str) -> None:
         self._pieces.append(piece)
@@ -48,10 +53,21 @@ class TextTail:
     def _settle(self) -> None:
         text = readable("".join(self._pieces))
         if len(text) > self.length:
-            # Room for the ellipsis; a whole line at the start reads better, and a secret keeps its name beside it.
+            # Room for the ellipsis
             text = text[len(text) - max(self.length - 1, 0) :]
-            line_end = text.find("\n", 0, self.slack)
-            text = text[line_end + 1 :]
-            self._was_cut = True
+            self._was_cut = self._begins_inside = True
+        if self._begins_inside:
+            begin = _begin_of_something(text)
+            self._begins_inside = begin is None
+            text = "" if begin is None else text[begin:]
         self._pieces = [text]
         self._size = len(text)
+
+
+def _begin_of_something(text: str) -> int | None:
+    """Give where the first line or member behind the beginning of a text begins; None where all is of one."""
+    line_end = text.find("\n")
+    member = _NEXT_MEMBER.search(text, 0, len(text) if line_end < 0 else line_end)
+    if member is not None:
+        return member.end()
+    return None if line_end < 0 else line_end + 1

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec
+from urllib.parse import SplitResult
 
 from django.conf import settings as site_settings
 from django.core.signals import got_request_exception
@@ -28,6 +29,7 @@ from security.delivery import arun_reading, deliver, run_blocking
 from security.enums import Event, RequestLogState
 from security.recording import begin, complete
 from security.records import Entry, InputRequestRecord
+from security.sources.quoted import without_quoted
 from security.tracebacks import traceback_of
 from security.traces import incoming
 
@@ -269,6 +271,9 @@ class Exchange:
             watched = self.watched_body.beginning if self.watched_body is not None else Beginning(0)
             record.request_body = messages.request_body_of(request, watched, settings.LOG_REQUEST_BODY_LENGTH)
         record.user_id = client.loaded_user_id(request) or record.user_id
+        if error_message is not None:
+            path = SplitResult("", "", record.path, "", "")
+            error_message = without_quoted(error_message, path, record.request_headers)
         entries += complete(record, event, state=state, error_message=error_message)
         self._let_go()
         return entries

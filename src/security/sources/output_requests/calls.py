@@ -34,13 +34,13 @@ class Call:
         self.first = self.first or exchange.record
         return exchange
 
-    def failure(self, method: object, url: object, error: BaseException) -> list[Entry]:
+    def failure(self, method: object, url: object, error: BaseException, *headers: object) -> list[Entry]:
         """Record a call that failed before anything was sent: its address, for example, is none."""
         if self.first is not None:
             return []
         try:
             exchange = self.new_exchange()
-            return [*exchange.send(_text(method), _text(url), {}), *exchange.fail(error)]
+            return [*exchange.send(_text(method), _text(url), {}), *exchange.fail(error, *headers)]
         except Exception:  # the site is to see its own error
             logger.exception("An output request that failed could not be recorded.")
             return []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 from urllib.parse import SplitResult, urlsplit
@@ -20,6 +21,7 @@ from security.queries import parse_queries
 from security.recording import begin, complete
 from security.records import Entry, OutputRequestRecord, Record
 from security.references import ObjectReference
+from security.sources.quoted import without_quoted
 from security.tracebacks import traceback_of
 
 from .line import write_line
@@ -108,12 +110,17 @@ class OutputExchange:
         return self._ended(complete(self.record, Event.FINISHED, state=state))
 
     @_step
-    def fail(self, error: BaseException) -> list[Entry]:
-        """Complete the record of a request that failed, or whose response broke off."""
+    def fail(self, error: BaseException, *headers: object) -> list[Entry]:
+        """Complete the record of a request that failed, or whose response broke off.
+
+        `headers` are those that it would have had, where nothing was sent.
+        """
         if self.has_ended:
             return []
         self._note_bodies()
-        message = self._without_secrets(traceback_of(error))
+        given = [some.items() for some in (*headers, self.record.request_headers) if isinstance(some, Mapping)]
+        quoted = {_text(name): _text(value) for items in given for name, value in items}
+        message = without_quoted(traceback_of(error), self._url, quoted)
         return self._ended(complete(self.record, Event.ERROR, error_message=message))
 
     def _ended(self, entries: list[Entry]) -> list[Entry]:
@@ -136,23 +143,14 @@ class OutputExchange:
         content = decoded_beginning(bytes(self.response_body), self.response_encoding, bound)
         self.record.response_body = Body(content, str(headers.get("content-type", ""))) if content else ""
 
-    def _without_secrets(self, message: str) -> str:
-        """Take out what the messages of client libraries quote of an address, and what masking does not know there."""
-        user_info, _, _ = self._url.netloc.rpartition("@")
-        # With the character beside it, as a short one is a part of many words.
-        for before, secret, after in (("?", self._url.query, ""), ("", user_info, "@")):
-            if secret:
-                hidden = f"{before}{settings.SENSITIVE_DATA_REPLACEMENT}{after}"
-                message = message.replace(f"{before}{secret}{after}", hidden)
-        return message
-
 
 def _split(url: str) -> SplitResult:
-    try:
-        return urlsplit(url)
-    except ValueError:
-        # An address that is none is recorded as it is.
-        return SplitResult("", "", url, "", "")
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.netloc or parts.path.startswith("/"):
+            return parts
+    # An address that is none is recorded as it is.
+    return SplitResult("", "", url, "", "")
 
 
 def _text(value: object) -> str:

@@ -79,7 +79,8 @@ class Session(Calling, requests.Session):
             try:
                 return super().request(method, url, *args, **kwargs)
             except Exception as error:
-                deliver(call.failure(method, url, error))
+                # The library takes them as the third argument behind the address as well.
+                deliver(call.failure(method, url, error, self.headers, kwargs.get("headers"), *args[2:3]))
                 raise
 
     def send(
