@@ -14,8 +14,10 @@ from django.test import override_settings
 from security import recording
 from security.backends.sql.models import CeleryTaskRunLog, InputRequestLog
 from security.backends.sql.writer import SQLWriter
+from security.backends.testing import capture_security_logs
 from security.body import Body
 from security.enums import Event, RequestLogState
+from security.management import call_command as recorded_call
 from security.records import CeleryTaskRunRecord, InputRequestRecord
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +48,30 @@ def test_each_rule_that_hides_something_is_named(tmp_path: Path) -> None:
     assert 'key apiKey: "abc123"' in run(
         "explain_masking", str(file), "--content-type", "application/json", "--show-values"
     )
+
+
+def test_what_it_shows_is_recorded_nowhere(tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    file.write_text('<input name="password" value="zebraleak">')
+    with capture_security_logs() as logs:
+        recorded_call("explain_masking", str(file), "--content-type=text/html", "--show-values", stdout=io.StringIO())
+        recorded_call("talk", "print")
+    assert [log.name for log in logs.command] == ["talk"]
+
+
+@pytest.mark.parametrize("text", ["if a < b: token=abc123x", "1 < 2 and token=abc123x"])
+def test_what_is_hidden_once_is_counted_once(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "body.txt"
+    file.write_text(text)
+    assert "times" not in run("explain_masking", str(file))
+
+
+def test_it_says_where_a_body_of_the_type_is_not_stored(tmp_path: Path) -> None:
+    file = tmp_path / "body.txt"
+    file.write_text("a")
+    assert "SECURITY_LOG_RESPONSE_BODY_CONTENT_TYPES" in run("explain_masking", str(file), "--content-type=text/plain")
+    with pytest.raises(CommandError, match="as in application/json"):
+        run("explain_masking", str(file), "--content-type", "json")
 
 
 def test_a_body_without_a_secret_is_said_to_have_none(tmp_path: Path) -> None:
@@ -109,6 +135,10 @@ def test_what_is_stored_is_masked_by_todays_rules() -> None:
     assert row.extra_data == {"token": "[Filtered]", "n": 1}
     assert (row.state, row.version, row.start) == (RequestLogState.INFO, 2, record.start)
     assert "0 changed" in run("mask_logs")
+
+
+def test_where_nothing_is_stored_it_says_so() -> None:
+    assert run("mask_logs") == "Nothing to look at.\n"
 
 
 def test_it_goes_on_where_it_was_stopped() -> None:

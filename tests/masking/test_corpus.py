@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import django
 import pytest
 from django.test import override_settings
 
@@ -59,6 +60,10 @@ def test_each_way_has_its_share(group: str) -> None:
     assert all(way.reaches and all(way.reaches.values()) for way in ways)
     # The smallest are the ways by which few things come: hosts, paths.
     assert min(len(way.cases) for way in ways) >= 2
+
+
+def test_the_tasks_of_django_have_their_ways_where_there_are_such() -> None:
+    assert len(ways_of_django_tasks.WAYS) == (2 if django.VERSION >= (6, 0) else 0)
 
 
 @each(WAYS)

@@ -618,3 +618,14 @@ def test_declarations_and_texts_of_xml_stay_well_formed(document: str) -> None:
     masked = mask_body(document, "text/xml")
     assert S not in masked
     ElementTree.fromstring(masked)
+
+
+def test_the_code_of_oauth_is_hidden_in_data() -> None:
+    code = {"code": "SplxlOBeZQQYbYS6WxSbIA", "redirect_uri": "https://h.example/"}
+    assert mask_data(code) == {**code, "code": "[Filtered]"}
+    assert mask_data({"code": "SplxlOBeZQQYbYS6WxSbIA"}) == {"code": "SplxlOBeZQQYbYS6WxSbIA"}
+
+
+@pytest.mark.parametrize("command", ["sshpass", "SSHPASS"])
+def test_the_password_of_a_client_is_hidden_in_any_letters(command: str) -> None:
+    assert mask_text(f"{command} -pzeb1 x") == f"{command} -p[Filtered] x"

@@ -15,7 +15,7 @@ from django.test import override_settings
 
 from security.backends.sql.models import LOG_MODELS
 from security.enums import LoggerName
-from security.masking import mask_body
+from security.masking import mask_body, mask_members, mask_text
 from tests.site import tasks
 
 from . import ways_of_calls, ways_of_commands, ways_of_requests, ways_of_tasks
@@ -178,3 +178,20 @@ def test_the_rest_of_a_form_a_table_and_a_multipart_body_stays() -> None:
         == "a=%20&password=[Filtered]&b=c+d&e"
     )
     assert mask_body('a,pin\r\n"x, y",1234\r\n,""\r\n', "text/csv") == 'a,pin\r\n"x, y",[Filtered]\r\n,""\r\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("Key (token)=(abc) already exists.", "Key (token)=([Filtered]) already exists."),
+        ("Key (user_id, token)=(1, abc) already exists.", "Key (user_id, token)=([Filtered]) already exists."),
+    ],
+)
+def test_the_words_around_what_a_database_says_stay(text: str, masked: str) -> None:
+    assert mask_text(text) == masked
+    with override_settings(SECURITY_SENSITIVE_DATA_REPLACEMENT=""):
+        assert mask_text(text) == masked.replace("[Filtered]", "")
+
+
+def test_a_count_of_cookies_stays_in_a_query() -> None:
+    assert mask_members({"cookies": "3"}, "QUERIES") == {"cookies": "3"}

@@ -220,3 +220,14 @@ def test_the_settings_are_read_once_for_each_entry(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(rules, "_read_rules", lambda: read.append(1))
     recording.begin(InputRequestRecord(path="/a", host="h", queries={"a": "b"}, error_message="x"))
     assert len(read) == 1
+
+
+@pytest.mark.parametrize("keys_of_site", [[1], [None, "a"], [[]]])
+def test_a_setting_of_a_wrong_type_does_not_keep_a_record_from_its_entries(keys_of_site: list[Any]) -> None:
+    with override_settings(SECURITY_SENSITIVE_KEYS=keys_of_site):
+        (entry,) = recording.begin(InputRequestRecord(path="/a", request_headers={"Cookie": "sessionid=hunter2"}))
+    assert "hunter2" not in str(entry.values)
+
+
+def test_a_name_that_only_says_how_often_a_token_was_used_is_innocent() -> None:
+    assert not KEYS.has("token_uses")

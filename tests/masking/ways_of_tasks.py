@@ -1,4 +1,4 @@
-"""Ways in through tasks: queued, taken by a worker of this process, and run; and those of Django itself."""
+"""Ways in through tasks: queued, taken by a worker of this process, and run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hiding secrets: pure functions from what was seen to what may be stored.
+"""Hiding secrets: functions from what was seen to what may be stored; all else that they look at are the settings.
 
 Structure comes first (JSON, forms, multipart, XML, CSV, headers, addresses: what stands under a secret name), then the
 documented patterns, then the detectors, which know a secret by how it looks. What claims a structure and does not keep

@@ -83,6 +83,7 @@ class _Table:
 
     def masked(self, position: int) -> str | None:
         pattern = _field_pattern(self.delimiter)
+        count = self.hiding.count_of_findings()
         kept: list[str] = []
         is_head = not self.names
         column = rows = 0
@@ -90,6 +91,7 @@ class _Table:
         while position < len(self.text):
             match = pattern.match(self.text, position)
             if match is None:
+                self.hiding.forget_findings(count)
                 return None
             quoted, bare, rest, mark = match.groups()
             value = (bare if quoted is None else quoted.replace('""', '"')) + rest
@@ -107,7 +109,10 @@ class _Table:
             else:
                 is_empty = column == 0 and not value
                 column, rows, is_head = 0, rows + 1, False
-        return "".join(kept) if len(self.names) > 1 or rows > 1 else None
+        if len(self.names) > 1 or rows > 1:
+            return "".join(kept)
+        self.hiding.forget_findings(count)
+        return None
 
     def masked_field(self, column: int, value: str) -> str:
         name = self.names[column] if column < len(self.names) else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .hiding import Hiding, settled
-from .keys import NAMED, NAMING, PLACES
+from .keys import NAMED, NAMING, PLACES, is_code_of_oauth
 from .numbers import is_card_number
 from .patterns import apply_patterns_to_masked
 
@@ -47,10 +47,13 @@ def _mask_members(members: dict[str, Any], hiding: Hiding) -> dict[str, Any]:
         # Of a place the end says it.
         for said in ([value[-1] if isinstance(value, list) and value and name in PLACES else value])
     )
+    code, state = members.get("code"), members.get("state")
+    is_code = isinstance(code, str) and is_code_of_oauth(members, code, state if isinstance(state, str) else "")
+    secret_here = {*(NAMED if is_named_secret else ()), *(("code",) if is_code else ())}
     masked = {}
     for name, value in members.items():
         shown = hiding.inner(name)
-        if hiding.is_secret(name) or hiding.is_secret(shown) or (is_named_secret and name.casefold() in NAMED):
+        if hiding.is_secret(name) or hiding.is_secret(shown) or name.casefold() in secret_here:
             masked[shown] = _hidden(name, value, hiding)
         else:
             masked[shown] = mask_data(value, hiding)

@@ -294,7 +294,7 @@ _HASHES: Final = ("pbkdf2_sha", "scrypt$", "$2", "$argon2", "$1$", "$5$", "$6$")
 _ASSIGNED: Final = ("sig", "x-amz", "x-goog", "hmac", "code=")
 _RARE: Final = ("bearer", "basic", "negotiate", "identified", "failing row", "login ")
 # Those that take a password behind a short option.
-_CLIENTS: Final = ("curl", "mysql", "mariadb", "mongo", "redis-cli", "docker", "podman", "helm", "az ")
+_CLIENTS: Final = ("curl", "sshpass", "mysql", "mariadb", "mongo", "redis-cli", "docker", "podman", "helm", "az ")
 
 
 def may_find(text: str, lowered: str) -> bool:

@@ -55,6 +55,14 @@ class Hiding:
             self.findings.append(Finding(rule, hidden))
         return self.rules.replacement
 
+    def count_of_findings(self) -> int:
+        return 0 if self.findings is None else len(self.findings)
+
+    def forget_findings(self, count: int) -> None:
+        """Forget what was found behind the first `count` findings: the reading that found it was given up."""
+        if self.findings is not None:
+            del self.findings[count:]
+
     def inner(self, text: str) -> str:
         """Mask a text that stood inside a structure."""
         if not text or text == self.rules.replacement:
@@ -66,7 +74,7 @@ class Hiding:
 
 
 def settled(text: str, mask: Callable[[str], str]) -> str:
-    """Mask until nothing changes: what was hidden can have stood in the way of what is beside it."""
+    """Mask until nothing changes, a few times at most: what was hidden can have stood in the way of its neighbour."""
     for _ in range(_MOST_ROUNDS):
         masked = mask(text)
         if masked == text:

@@ -50,7 +50,6 @@ _MOST_NAMES_OF_PATTERN: Final = 8
 _LONGEST_NAME_OF_PATTERN: Final = 40
 # The longer ones that end with another one are found with it.
 _NAMED_MEMBERS: Final = ('value"', *(f'"{name}"' for name in sorted(NAMED) if not name.endswith("value")))
-# A text without any of these gives no value to a name.
 # The ends of the words behind which a sentence says a secret: "the password is x".
 _SAYING: Final = (
     "word",
@@ -69,6 +68,7 @@ _SAYING: Final = (
 )
 # The search begins with a plain space, which is fast, and looks back from there.
 _SAYS: Final = re.compile(f" (?<=[a-z] )(?:{'|'.join(f'(?<={word} )|(?<={word}s )' for word in _SAYING)})")
+# A text without any of these gives no value to a name.
 _MAY_NAME: Final = re.compile(rf"[=:<{{%'\"`(\[/]|--|(?:{'|'.join(_SAYING)})s?(?!\w)[^\w\"\\]*+\w", re.IGNORECASE)
 
 

@@ -87,7 +87,7 @@ INNOCENT_ENDINGS: Final = (
     *("name", "label", "title", "help", "description", "format", "version", "algorithm", "alg", "method", "methods"),
     *("endpoint", "class", "icon", "error", "errors", "message", "attempts", "attempt", "retries", "visible"),
     *("supported", "provider", "issuer", "brand", "scope", "scopes", "audience", "file", "path", "dir", "consent"),
-    *("accepted", "number of uses", "per", "rate", "cost", "price", "country", "currency"),
+    *("accepted", "uses", "per", "rate", "cost", "price", "country", "currency"),
 )
 # Endpoints of OAuth and the like: no secret is in their address.
 ENDPOINTS: Final = ("token uri", "token url", "authorization url", "authorization uri", "authorization server")
@@ -151,8 +151,9 @@ def words_of(name: str) -> list[str]:
     return [word.casefold() for word in pattern.findall(plain)]
 
 
-def _joined(terms: Iterable[str]) -> frozenset[str]:
-    return frozenset("".join(words_of(term)) for term in terms)
+def _joined(terms: Iterable[object]) -> frozenset[str]:
+    # What is no text finds nothing; the system checks say so.
+    return frozenset("".join(words_of(term)) for term in terms if isinstance(term, str))
 
 
 _ANYWHERE: Final = _joined(ANYWHERE)
@@ -168,11 +169,11 @@ _INNOCENT_NAMES: Final = _joined(INNOCENT_NAMES)
 class SensitiveKeys:
     """The names of one site: the documented lists, what the site adds to them, and what it takes from them."""
 
-    def __init__(self, added: Iterable[str], innocent: Iterable[str]) -> None:
+    def __init__(self, added: Iterable[object], innocent: Iterable[object]) -> None:
         self._added = _joined(added)
         self._innocent = _INNOCENT_NAMES | _joined(innocent)
         self._known: dict[str, bool] = {}
-        terms = (*ANYWHERE, *ENDS_OF_WORDS, *WORDS, *WHOLE, *added)
+        terms = (*ANYWHERE, *ENDS_OF_WORDS, *WORDS, *WHOLE, *(term for term in added if isinstance(term, str)))
         # The most common ones come first.
         stems = {_stem(_without_accents(term)) for term in terms if _without_accents(term).isascii()}
         self._stems = (*(stem for stem in STEMS if stem in stems), *sorted(stems.difference(STEMS)))

@@ -94,6 +94,8 @@ def _masked(name: str, value: str, rule: str | None, group: Group, hiding: Hidin
         return settled(value, lambda value: _masked_once(name, value, group, hiding))
     if group == "HEADERS":
         return hide_header(name, value, rule, hiding)
+    if rule.startswith("key ") and hiding.is_count(name, value):
+        return value
     return value if value == hiding.replacement else hiding.hide(rule, value)
 
 

@@ -45,7 +45,11 @@ class held_rules:  # noqa: N801 it is called as a function is
     _token: Token[tuple[Rules | None] | None]
 
     def __enter__(self) -> None:
-        self._token = _held.set((_read_rules(),))
+        try:
+            held = (_read_rules(),)
+        except Exception:  # each field meets it again, and is hidden
+            held = None
+        self._token = _held.set(held)
 
     def __exit__(self, *args: object) -> None:
         _held.reset(self._token)

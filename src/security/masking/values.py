@@ -86,6 +86,10 @@ def value_span(match: re.Match[str], text: str, hiding: Hiding) -> tuple[int, in
     if match["mark"] == ":" and text[start : start + 1] in ("&", "!"):
         properties = _PROPERTIES.match(text, start)
         start = start if properties is None else properties.end()
+    # Key (token)=(...): the values stand in parentheses of their own.
+    inside = start + (text[start : start + 1] == "(" and match["mark"] == "=")
+    if inside > start and text.startswith(f"{replacement})", inside):
+        return start, start, inside + len(replacement) + 1
     if replacement and text.startswith(replacement, start):
         rest = start + len(replacement)
         if rest >= len(text) or text[rest] in " \t\r\n\"'\\<>&,;)]}.":

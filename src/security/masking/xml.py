@@ -98,7 +98,7 @@ class _Document:
 
     def masked(self) -> str | None:
         text = self.text
-        position = 0
+        position, count = 0, self.hiding.count_of_findings()
         while position < len(text):
             mark = text.find("<", position)
             end = len(text) if mark < 0 else mark
@@ -110,6 +110,7 @@ class _Document:
         if self.hidden:
             self.hide_content(len(text))
         if not self.tags:
+            self.hiding.forget_findings(count)
             return None
         return "".join((*self.kept, text[self.copied :])) if self.kept else text
 

@@ -34,7 +34,10 @@ class Command(BaseCommand):
         if not settings.HIDE_SENSITIVE_DATA:
             raise CommandError(f"{Settings.HIDE_SENSITIVE_DATA.name} is False: nothing is hidden. Remove it.")
         content = _content(options["file"])
-        kind = media_type(options["content_type"])
+        claimed = options["content_type"]
+        if claimed and "/" not in claimed:
+            raise CommandError(f"--content-type is {claimed!r}; write a type and a subtype, as in application/json.")
+        kind = media_type(claimed)
         findings: list[Finding] = []
         masked = mask_body(decoded_body(content, kind), kind.name, findings)
         for (rule, shown), count in _counted(findings, show_values=options["show_values"]).items():
@@ -42,6 +45,9 @@ class Command(BaseCommand):
             self.stdout.write(f"{rule}: {shown}{times}")
         if not findings:
             self.stdout.write("No rule hides anything.")
+        if claimed and kind.name not in settings.LOG_RESPONSE_BODY_CONTENT_TYPES:
+            setting = Settings.LOG_RESPONSE_BODY_CONTENT_TYPES.name
+            self.stdout.write(f"A body of the type {kind.name} is not stored: {setting} leaves it out.")
         if not options["no_body"]:
             self.stdout.write(f"\n{masked}")
 

@@ -45,12 +45,15 @@ class Command(BaseCommand):
             if first not in kinds:
                 raise CommandError(f"--after names the kind {first}, which --type leaves out.")
             kinds = kinds[kinds.index(first) :]
+        seen = 0
         for name, backend in _rewritable(options["backend"]).items():
             for position, kind in enumerate(kinds):
-                self.mask(name, backend, kind, after if position == 0 else None, options)
+                seen += self.mask(name, backend, kind, after if position == 0 else None, options)
+        if not seen:
+            self.stdout.write("Nothing to look at.")
 
-    def mask(self, name: str, backend: Rewritable, kind: str, after: UUID | None, options: dict[str, Any]) -> None:
-        """Mask all logs of a kind behind `after`."""
+    def mask(self, name: str, backend: Rewritable, kind: str, after: UUID | None, options: dict[str, Any]) -> int:
+        """Mask all logs of a kind behind `after`, and give how many were looked at."""
         total = backend.count_stored(kind, after)
         seen = changed = 0
         while batch := backend.read_stored(kind, after, options["batch_size"]):
@@ -61,6 +64,7 @@ class Command(BaseCommand):
             verb = "would change" if options["dry_run"] else "changed"
             looked_at = f"{name}: {kind}: {seen} of {max(total, seen)} looked at"
             self.stdout.write(f"{looked_at}, {changed} {verb}; go on with --after '{kind}|{after}'")
+        return seen
 
 
 def _place(text: str) -> tuple[str, UUID]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from django.apps import apps
 from django.core import management
@@ -17,6 +17,9 @@ from security.sources.arguments import word_of
 from .run import RecordedRun
 
 logger = logging.getLogger("security")
+
+# It shows what is hidden, to the person who asks.
+_NEVER_RECORDED: Final = frozenset(("explain_masking",))
 
 
 def execute_from_command_line(argv: Sequence[str] | None = None) -> None:
@@ -61,7 +64,7 @@ class _RecordingUtility(management.ManagementUtility):
 def _is_recorded(name: str) -> bool:
     """Tell whether a command is recorded; none is before the site is set up, or where it cannot be."""
     try:
-        return apps.ready and name not in settings.COMMAND_LOG_EXCLUDED_COMMANDS
+        return apps.ready and name not in _NEVER_RECORDED and name not in settings.COMMAND_LOG_EXCLUDED_COMMANDS
     except Exception:
         logger.exception("It could not be told whether a command is recorded; it goes on.")
         return False
