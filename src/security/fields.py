@@ -185,7 +185,8 @@ class BodyText(StoredAs):
     def mask_stored(self, name: str, values: Mapping[str, Any]) -> str:
         # What was cut as the setting said then is not cut again.
         headers = values.get(name.replace("_body", "_headers")) or {}
-        return fit_text(mask_body(values.get(name) or "", media_type(str(headers.get("Content-Type", ""))).name), None)
+        content_type = next((str(value) for key, value in headers.items() if key.lower() == "content-type"), "")
+        return fit_text(mask_body(values.get(name) or "", media_type(content_type).name), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,6 +168,13 @@ def test_an_entry_that_grew_newer_meanwhile_stays() -> None:
     assert InputRequestLog.objects.get().path == "/a"
 
 
+def test_the_type_of_a_body_is_known_by_a_header_in_any_letters() -> None:
+    body = Body(b"# x\nuser;password\nann;hunter2\n", "text/csv")
+    store(response_body=body, response_headers={"content-type": "text/csv"})
+    run("mask_logs")
+    assert "hunter2" not in InputRequestLog.objects.get().response_body
+
+
 def test_a_body_is_not_cut_again() -> None:
     with override_settings(SECURITY_LOG_REQUEST_BODY_LENGTH=None):
         store(request_body=Body(b"<p>" + b"x" * 5000 + b"</p><b>password=y1</b>", "text/html"))

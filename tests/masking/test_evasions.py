@@ -7,6 +7,9 @@ import xml.etree.ElementTree as ElementTree
 from urllib.parse import urlencode
 
 import pytest
+from django.contrib.auth.models import User
+from django.contrib.auth.tokens import default_token_generator
+from django.core import signing
 
 from security.masking import mask_body, mask_data, mask_host, mask_members, mask_path, mask_text
 from security.queries import LONGEST_QUERY, parse_queries
@@ -629,3 +632,49 @@ def test_the_code_of_oauth_is_hidden_in_data() -> None:
 @pytest.mark.parametrize("command", ["sshpass", "SSHPASS"])
 def test_the_password_of_a_client_is_hidden_in_any_letters(command: str) -> None:
     assert mask_text(f"{command} -pzeb1 x") == f"{command} -p[Filtered] x"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/services/T01234567/B01234567/{S}{S}",
+        f"/api/webhooks/123456789012345678/{S * 5}",
+        "/webhookb2/a/IncomingWebhook/0123456789abcdef0123/b",
+        f"/password/reset/{S}",
+        f"/password-reset-confirm/MQ/{S}",
+    ],
+)
+def test_the_secret_of_a_path_is_hidden_though_its_host_or_its_name_stands_apart(path: str) -> None:
+    secret = "0123456789abcdef0123" if "Incoming" in path else S
+    assert secret not in mask_path(path)
+    assert secret not in mask_text(f"Max retries exceeded with url: {path} (Caused by x)")
+
+
+def test_what_django_makes_for_links_is_hidden() -> None:
+    token = default_token_generator.make_token(User(pk=1, username="ann", password="x"))
+    signed = signing.TimestampSigner().sign("MQ")
+    for text in (f"/accounts/password/reset/key/1-{token}/", f"/reset/MQ/{token}/", f"/confirm-email/{signed}/"):
+        secret = token if token in text else signed.rpartition(":")[2]
+        assert secret not in mask_path(text)
+        assert secret not in mask_text(f"see {text}")
+
+
+@pytest.mark.parametrize("naming", ["type", "label", "attribute", "attr"])
+def test_a_value_is_hidden_whose_type_is_that_of_a_secret(naming: str) -> None:
+    for value in ({naming: "password", "temporary": False, "value": S}, {"value": S, naming: "password"}):
+        assert S not in mask_body(json.dumps(value), "application/json")
+        assert S not in str(mask_data(value))
+    # What is of a type is no value.
+    content = {naming: "token", "content": "Hello", "text": "x"}
+    assert mask_body(json.dumps(content), "application/json") == json.dumps(content)
+    assert mask_data(content) == content
+
+
+@pytest.mark.parametrize("name", ["%" + "25" * 100_000 + "70=1", "a%" + "25" * 9 + "70"])
+def test_a_name_behind_many_codes_is_decoded_a_few_times(name: str) -> None:
+    assert mask_members({"X-Any": f"{name}=1"}, "HEADERS")["X-Any"] != ""
+    assert mask_body(f"{name}={S}", "text/plain") != ""
+
+
+def test_user_and_password_are_hidden_in_a_list_of_arguments() -> None:
+    assert mask_data(["curl", "-u", f"ann:{S}", "x"]) == ["curl", "-u", "[Filtered]", "x"]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
+from celery._state import _set_task_join_will_block
 from celery.exceptions import WorkerShutdown
 
 from security.enums import LoggerName
@@ -54,6 +55,8 @@ def worker() -> Iterator[None]:
         steps = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
         app.WorkController(pool="solo", concurrency=1, queues=[QUEUE], **steps).start()
     finally:
+        # What runs after it in this process is no task.
+        _set_task_join_will_block(False)
         fixup.worker_fixup, app.conf.broker_transport_options, logger.propagate = before
 
 

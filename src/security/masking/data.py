@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .hiding import Hiding, settled
-from .keys import NAMED, NAMING, PLACES, is_code_of_oauth
+from .keys import NAMED, NAMED_FIELDS, NAMING, NAMING_VALUES, PLACES, is_code_of_oauth
 from .numbers import is_card_number
 from .patterns import apply_patterns_to_masked
 
@@ -31,7 +31,8 @@ def _mask_items(items: list[Any], hiding: Hiding) -> list[Any]:
         is_named = (
             isinstance(before, str) and (len(items) == 2 or before.startswith("-")) and hiding.names_secret(before)
         )
-        if is_named and isinstance(item, str) and not item.startswith("-"):
+        is_user = before in ("-u", "--user", "--proxy-user") and isinstance(item, str) and ":" in item
+        if is_user or (is_named and isinstance(item, str) and not item.startswith("-")):
             masked.append(_hidden(str(before), item, hiding))
         else:
             masked.append(mask_data(item, hiding))
@@ -39,6 +40,10 @@ def _mask_items(items: list[Any], hiding: Hiding) -> list[Any]:
 
 
 def _mask_members(members: dict[str, Any], hiding: Hiding) -> dict[str, Any]:
+    has_type_of_secret = any(
+        isinstance(said, str) and name.casefold() in NAMING_VALUES and hiding.names_secret(said)
+        for name, said in members.items()
+    )
     is_named_secret = any(
         isinstance(said, str)
         and (name.casefold() in NAMING or name in PLACES or (name == "path" and "op" in members))
@@ -49,7 +54,11 @@ def _mask_members(members: dict[str, Any], hiding: Hiding) -> dict[str, Any]:
     )
     code, state = members.get("code"), members.get("state")
     is_code = isinstance(code, str) and is_code_of_oauth(members, code, state if isinstance(state, str) else "")
-    secret_here = {*(NAMED if is_named_secret else ()), *(("code",) if is_code else ())}
+    secret_here = {
+        *(NAMED if is_named_secret else ()),
+        *(NAMED_FIELDS if has_type_of_secret else ()),
+        *(("code",) if is_code else ()),
+    }
     masked = {}
     for name, value in members.items():
         shown = hiding.inner(name)

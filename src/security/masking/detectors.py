@@ -106,7 +106,11 @@ _CLOUD_KEY: Final = r"""(?x)(?<![A-Za-z0-9])(
     | shp(?:at|ca|pa|ss)_[0-9a-f]{32} | hv[sb]\.[\w-]{20,} | AGE-SECRET-KEY-1[A-Z0-9]{50,}
     | (?<!-)key-[0-9a-f]{32}(?![0-9a-f]|\.[a-z])
 )"""
-_SLACK_HOOK: Final = re.compile(r"hooks\.slack\.com/services/([\w/]{10,})")
+# The address of a hook is its secret; a record keeps the path apart from the host.
+_HOOK: Final = re.compile(
+    r"(?:hooks\.slack\.com/services/|/services/T\w{6,20}/B\w{6,20}/)([\w/]{10,})"
+    r"|/webhooks/[0-9]{15,20}/([\w\-]{40,})|/IncomingWebhook/([0-9a-f]{20,}(?:/[\w\-]{8,})?)"
+)
 _CLOUD_KEYS: Final = _first_groups(_CLOUD_KEY)
 _MODEL_KEY: Final = re.compile(r"(?<![A-Za-z0-9])sk-[\w-]{20,}+")
 _RUN: Final = re.compile(r"[A-Za-z0-9]{16,}+")
@@ -114,7 +118,7 @@ _DIGIT: Final = re.compile(r"[0-9]")
 
 
 def _cloud_keys(text: str) -> Iterator[Span]:
-    hooks = (match.span(1) for match in _SLACK_HOOK.finditer(text))
+    hooks = (match.span(match.lastindex or 0) for match in _HOOK.finditer(text))
     bots = (match.span(1) for match in _BOT.finditer(text))
     return iter(sorted([*_CLOUD_KEYS(text), *hooks, *bots, *_model_keys(text)]))
 
@@ -171,9 +175,11 @@ _user_options: Final = _first_groups(
 
 # The seconds since 2001, in base 36, and half a digest. Behind the user's id in base 64 it need not have a digit.
 _DJANGO_TOKEN: Final = re.compile(
-    r"(?:(?<=/)(?:[MNO][A-Za-z0-9]{1,30}|[A-Za-z0-9_-]{48})/)?(?<![0-9a-zA-Z\-])"
+    r"(?:(?<=/)(?:(?:[MNO][A-Za-z0-9]{1,30}|[A-Za-z0-9_-]{48})/|[0-9A-Za-z]{1,32}-)|(?<![0-9a-zA-Z\-]))"
     r"(([0-9a-z]{6})-[0-9a-f]{32})(?![0-9a-zA-Z]|\.[a-z])"
 )
+# What django.core.signing makes: a value, a time in base 62, and a signature in base 64.
+_SIGNED: Final = re.compile(r"(?<![\w\-.:=])[\w\-.=]{1,1000}+:[0-9A-Za-z]{6}:([\w\-]{43}|[\w\-]{27})(?![\w\-])")
 _BEGINNING_OF_TIME: Final = int(datetime(2001, 1, 1, tzinfo=UTC).timestamp())
 _OLDEST_TOKEN: Final = int(datetime(2015, 1, 1, tzinfo=UTC).timestamp())
 _A_YEAR: Final = 366 * 24 * 60 * 60
@@ -183,10 +189,14 @@ def _django_tokens(text: str) -> Iterator[Span]:
     newest = time.time() + _A_YEAR
     for match in _DJANGO_TOKEN.finditer(text):
         made = int(match[2], 36) + _BEGINNING_OF_TIME
-        is_behind_id = match.start() < match.start(1)
+        is_behind_id = match.start() < match.start(1) and text[match.start(1) - 1] == "/"
         # A name with a digest behind it is no token: invoice-<md5>, asset-<md5>.
         if _OLDEST_TOKEN < made < newest and (is_behind_id or _DIGIT.search(match[2]) is not None):
             yield match.span(1)
+
+
+def _signed_by_django(text: str) -> Iterator[Span]:
+    return iter(sorted([*_django_tokens(text), *(match.span(1) for match in _SIGNED.finditer(text))]))
 
 
 _password_options: Final = _first_groups(
@@ -232,12 +242,13 @@ DETECTORS: Final = (
     Detector("iban", "bank account numbers whose length and checksum are right (ISO 13616)", (), ibans),
     Detector(
         "cloud_key",
-        "keys of AWS, Google, GitHub, GitLab, Slack, Stripe, npm, PyPI, SendGrid, DigitalOcean, Shopify and Vault, and"
-        " tokens of Telegram's bots",
+        "keys of AWS, Google, GitHub, GitLab, Slack, Stripe, npm, PyPI, SendGrid, DigitalOcean, Shopify and Vault,"
+        " tokens of Telegram's bots, and the hooks of Slack, Discord and Teams",
         (
             *("akia", "asia", "abia", "acca", "aiza", "ya29", "gocspx", "ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
             *("github_pat", "glpat", "xox", "xapp-", "k_live", "k_test", "whsec", "sk-", "npm_", "pypi-", "sg."),
             *("dop_v1", "shp", "hvs.", "hvb.", "age-secret", "key-", "hooks.slack", "/bot"),
+            *("/services/t", "/webhooks/", "/incomingwebhook/"),
         ),
         _cloud_keys,
     ),
@@ -273,9 +284,9 @@ DETECTORS: Final = (
     ),
     Detector(
         "django_token",
-        "the tokens of Django's links to reset a password",
-        ("-",),
-        _django_tokens,
+        "the tokens of Django's links to reset a password, and the signatures of what it signs with a time",
+        ("-", ":"),
+        _signed_by_django,
     ),
 )
 
@@ -287,6 +298,8 @@ _MAY_BE_NUMBER: Final = re.compile(
 _MAY_BE_TOKEN: Final = re.compile(
     "eyJ|AKIA|ASIA|ABIA|ACCA|AIza|AGE-SECRET|ya29|GOCSPX-|gh[pousr]_|github_pat_|glpat-|xox|xapp-|k_live_|k_test_"
     "|whsec_|sk-|npm_|pypi-|SG[.]|dop_v1_|shp[acps]|hv[sb][.]|key-|hooks[.]slack|/bot|@|%40|-[0-9a-f]{32}|PRIVATE KEY"
+    "|/services/T|/webhooks/|/IncomingWebhook/"
+    r"|:[0-9A-Za-z]{6}:[\w\-]{27}"
 )
 
 

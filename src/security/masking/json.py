@@ -10,11 +10,12 @@ import contextlib
 import json
 import re
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Final
 
 from . import detectors
 from .hiding import Hiding
-from .keys import NAMED, NAMING, PLACES
+from .keys import NAMED, NAMED_FIELDS, NAMING, NAMING_VALUES, PLACES
 from .numbers import is_card_number
 
 _SPACE: Final = r"[ \t\n\r]*+"
@@ -121,6 +122,24 @@ def _is_in_order(text: str) -> bool:
     """Tell whether each name has its value and each value its place; a comma too many hides nothing."""
     marks = _ANY_SCALAR.sub("0", _ANY_STRING.sub('"', text))
     return _OUT_OF_ORDER.search(_ANY_SPACE.sub("", marks)) is None
+
+
+@dataclass(slots=True)
+class _Neighbours:
+    """What the members of one object say of each other."""
+
+    name: str = ""
+    """The name that one of them gives another one; empty where it is no secret's."""
+    is_type: bool = False
+    """Whether it is only the name of a type: then it is that of values alone."""
+    places: dict[int, str] = field(default_factory=dict)
+    """Where the members begin that can be meant, with their own names."""
+
+    def secret(self) -> dict[int, str]:
+        """Give where the values of a secret begin, with its name."""
+        if not self.name:
+            return {}
+        return {place: self.name for place, member in self.places.items() if not self.is_type or member in NAMED_FIELDS}
 
 
 class _Document:
@@ -251,36 +270,34 @@ class _Document:
     def values_of_named(self) -> dict[int, str]:
         """Find where the values begin whose neighbour in the same object gives them a secret name."""
         found: dict[int, str] = {}
-        objects: list[tuple[str, list[int]]] = []
-        is_key_of_name = is_place = False
+        objects: list[_Neighbours] = []
+        is_key_of_name = is_key_of_type = is_place = False
         # JSON Patch (RFC 6902): {"op": "replace", "path": "/password", "value": "..."}
         has_patches = '"op"' in self.lowered
         for match in re.finditer(rf"{_STRING.pattern}|[{{}}]", self.text, re.DOTALL):
             mark = match[0]
             if mark == "{":
-                objects.append(("", []))
+                objects.append(_Neighbours())
             elif mark == "}":
                 if objects:
-                    name, places = objects.pop()
-                    if name:
-                        found.update(dict.fromkeys(places, name))
+                    found |= objects.pop().secret()
             elif objects:
-                raw = match[1]
+                raw, around = match[1], objects[-1]
                 if match[3] is not None:
                     member = raw.casefold()
                     is_place = member in PLACES
                     is_key_of_name = is_place or member in NAMING or (has_patches and member == "path")
+                    is_key_of_type = member in NAMING_VALUES
                     if member in NAMED:
-                        objects[-1][1].append(match.end())
+                        around.places[match.end()] = member
                     continue
-                if is_key_of_name and self.hiding.names_secret(_decoded(raw)):
-                    objects[-1] = (_decoded(raw), objects[-1][1])
+                if (is_key_of_name or is_key_of_type) and self.hiding.names_secret(_decoded(raw)):
+                    around.name, around.is_type = _decoded(raw), is_key_of_type
                 if is_place:
                     continue
-            is_key_of_name = False
-        for name, places in objects:
-            if name:
-                found.update(dict.fromkeys(places, name))
+            is_key_of_name = is_key_of_type = False
+        for unclosed in objects:
+            found |= unclosed.secret()
         return found
 
     def without_card_numbers(self) -> str:

@@ -68,6 +68,11 @@ WORDS: Final = (
         "two factor code",
     ),
     *("heslo", "senha", "clave", "parola", "passord", "hasło", "haslo", "şifre", "parool", "zaporka", "lozinka"),
+    *("confirm pass", "current pass", "repeat pass", "pass confirm", "temp pass", "sudo pass", "become pass"),
+    *("ssh pass", "wifi pass", "psk", "puk", "csc", "cred", "mdp", "kodeord", "aes key", "hmac key", "cipher key"),
+    *("unseal key", "recovery key", "deploy key", "customer key", "auth cookie", "scratch code", "reset code"),
+    *("confirmation code", "activation code", "access code", "payment method nonce", "access signature"),
+    *("hmac signature", "user pwd", "db pw", "root pw", "bind pw"),
 )
 # Only as the whole name.
 WHOLE: Final = ("pass", "auth", "session", "cookie", "cookies", "sid", "sig", "signature", "hmac", "mfa", "assertion")
@@ -102,12 +107,17 @@ _COUNT: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 NAMING: Final = frozenset(("name", "key", "k", "field", "param", "parameter", "header", "id", "property", "variable"))
 _VALUES: Final = ("value", "val", "v", "values", "new_value", "newvalue", "old_value", "oldvalue")
 NAMED_FIELDS: Final = frozenset(_VALUES)
+# {"type": "password", "value": "..."}: what else such a member stands beside is of that type, and no secret.
+NAMING_VALUES: Final = frozenset(("type", "label", "attribute", "attr"))
 NAMED: Final = frozenset((*_VALUES, "content", "text", "data", "old", "new", "input"))
 # The list of an error's place (of pydantic) ends with the name of a field: {"loc": ["body", "password"], "input": "x"}
 PLACES: Final = frozenset(("loc",))
 # Beside one of these, `code` is one of OAuth (RFC 6749, 4.1), which is exchanged for a token.
 BESIDE_CODE: Final = frozenset(
-    ("redirect_uri", "client_id", "client_secret", "grant_type", "code_verifier", "session_state")
+    (
+        *("redirect_uri", "client_id", "client_secret", "grant_type", "code_verifier", "session_state"),
+        *("iss", "scope", "authuser"),
+    )
 )
 _STATE: Final = re.compile(r"[\w.~+/=%\-]{8,}")
 _CODE: Final = re.compile(r"[\w.~+/=%\-]{10,}")
@@ -130,6 +140,7 @@ _LOOKALIKES: Final = str.maketrans(
 _INSIDE_NAMES: Final = dict.fromkeys(map(ord, '_-."[]0123456789'))
 _LONGEST_REMEMBERED: Final = 64
 _MOST_REMEMBERED: Final = 4096
+_MOST_DECODINGS: Final = 8
 # Of a name that is longer, the beginning and the end are looked at.
 _LONGEST_NAME: Final = 1000
 _MOST_WORDS_OF_A_TERM: Final = 4
@@ -187,7 +198,8 @@ class SensitiveKeys:
                 # A letter that only looks like one of the name
                 known = self._decide(words_of(name[-_LONGEST_NAME:].translate(_LOOKALIKES)))
             if not known and "%" in name:
-                known = self.has(unquote(name)) if name != unquote(name) else False
+                decoded = _without_percent_signs(name)
+                known = decoded is None or (decoded != name and self.has(decoded))
             # Clients invent names: what is remembered is bounded.
             if len(name) <= _LONGEST_REMEMBERED and len(self._known) < _MOST_REMEMBERED:
                 self._known[name] = known
@@ -250,6 +262,16 @@ def is_code_of_oauth(names: Container[str], code: str, state: str) -> bool:
     """Tell whether the value of `code` is one of OAuth, by the names beside it, or by the state that it came with."""
     has_companion = any(name in names for name in BESIDE_CODE) or _STATE.fullmatch(state) is not None
     return has_companion and _CODE.fullmatch(code) is not None
+
+
+def _without_percent_signs(name: str) -> str | None:
+    """Decode a name as often as it was encoded; None for one that hides itself behind more codes than anybody needs."""
+    for _ in range(_MOST_DECODINGS):
+        decoded = unquote(name)
+        if decoded == name:
+            return name
+        name = decoded
+    return None
 
 
 def _singular(word: str) -> str:

@@ -23,6 +23,8 @@ _ENCODED_SLASH: Final = re.compile(r"(?i)%(?:25)*2f")
 _NO_SEGMENT: Final = re.compile(r"(?:\.|%2[eE]){0,2}(?:;.*)?", re.DOTALL)
 _SIGN_IN_SEGMENT: Final = re.compile(r"([^:,]*+)([:,]?)(.*)", re.DOTALL)
 
+_PASSES_ON: Final = re.compile(r"(?i:reset|confirm|key|change|verify|set|new|done)|[MNO][A-Za-z0-9]{1,5}")
+
 
 def mask_url(text: str, hiding: Hiding) -> str:
     """Mask an address, whole or only its end; what has nothing to hide stays byte for byte."""
@@ -92,7 +94,9 @@ def mask_segments(path: str, hiding: Hiding) -> str:
             sign and rest != hiding.replacement and _LOOKS_SECRET.fullmatch(rest) and hiding.is_secret(unquote(before))
         ):
             segments[position] = before + sign + hiding.hide(f"path {before}", rest)
-        name = segment
+        # /password/reset/x, /password-reset-confirm/MQ/x: the name is said before.
+        if _PASSES_ON.fullmatch(segment) is None or not hiding.is_secret(unquote(name)):
+            name = segment
     return "".join(segments)
 
 

@@ -6,12 +6,15 @@ by themselves, so what it hides of them is taken out of the message.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import SplitResult
 
 from security.config import settings
 from security.masking import mask_members, mask_path
+
+logger = logging.getLogger("security")
 
 # A shorter text is a part of many words.
 _SHORTEST: Final = 4
@@ -20,7 +23,18 @@ Headers = Mapping[str, str | list[str]]
 
 
 def without_quoted(message: str, url: SplitResult, headers: Headers) -> str:
-    """Take out of the message of an error what is secret in the address and in the headers of a request."""
+    """Take out of the message of an error what is secret in the address and in the headers of a request.
+
+    A message of which that cannot be told is hidden whole.
+    """
+    try:
+        return _without(message, url, headers)
+    except Exception as error:  # whatever was sent, what cannot be masked is not stored
+        logger.error("An error could not be masked (%s): it is hidden.", type(error).__name__)
+        return settings.SENSITIVE_DATA_REPLACEMENT
+
+
+def _without(message: str, url: SplitResult, headers: Headers) -> str:
     if not settings.HIDE_SENSITIVE_DATA:
         return message
     replacement = settings.SENSITIVE_DATA_REPLACEMENT
