@@ -13,13 +13,11 @@ from typing import Final
 
 from security.config import settings
 from security.masking import mask_body
-from security.truncation import ELLIPSIS, fit_text, truncate_json
+from security.truncation import fit_text, truncate_json, without_cut_end
 
 # What is looked at beyond what is stored: room for a secret that begins where the stored text ends, and for long
 # texts in JSON, which are shortened.
 _LEAST_CAPTURE: Final = 16_384
-# The longest secret that is known by its look alone and not by its beginning.
-_CUT_END: Final = 256
 # Python also has codecs that are slow (punycode and idna are quadratic) or no charsets at all (zlib). These are the
 # ones of the WHATWG Encoding Standard, and UTF-32.
 _CODECS: Final = frozenset(
@@ -144,11 +142,6 @@ def stored_body(text: str, kind: MediaType, limit: int | None, *, is_whole: bool
         if shortened is not None:
             return fit_text(shortened, None)
     return fit_text(text if is_whole else without_cut_end(text), limit)
-
-
-def without_cut_end(text: str) -> str:
-    """Drop the end of a text that was cut before it was masked: half a secret there looks like none."""
-    return text[: -min(_CUT_END, len(text) // 2)] + ELLIPSIS
 
 
 def decoded_body(content: bytes, kind: MediaType) -> str:

@@ -16,10 +16,10 @@ from typing import Any, Final, Literal
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from security.body import Body, capture_bound, media_type, stored_body, without_cut_end
+from security.body import Body, capture_bound, media_type, stored_body
 from security.config import settings
 from security.masking import mask_body, mask_data, mask_host, mask_members, mask_path, mask_text, mask_words
-from security.truncation import ELLIPSIS, fit_mapping, fit_text
+from security.truncation import ELLIPSIS, fit_mapping, fit_text, without_cut_end
 
 _METADATA_KEY: Final = "security"
 _SETTLED_KEY: Final = "security_settled"

@@ -13,11 +13,11 @@ from traceback import walk_tb
 from types import CodeType
 from typing import Final
 
+from security.truncation import without_cut_end
+
 _MOST_FRAMES: Final = 100
 _MOST_EXCEPTIONS: Final = 20
 _LONGEST_TEXT: Final = 20_000
-# The longest secret that is known by its look alone: half of one looks like none.
-_CUT_END: Final = 256
 _CAUSED: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
 _DURING: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
@@ -87,6 +87,6 @@ def _last_line(error: BaseException) -> str:
 def _text_of(value: object) -> str:
     try:
         text = str(value)
-        return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - _CUT_END]}…"
+        return text if len(text) <= _LONGEST_TEXT else without_cut_end(text[:_LONGEST_TEXT])
     except BaseException:  # the site's own `__str__` may raise anything, and is nobody's business here
         return "<no text>"

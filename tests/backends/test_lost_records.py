@@ -16,7 +16,6 @@ from security.enums import CeleryTaskRunLogState, CommandState, Event, RequestLo
 from security.ids import first_id_at
 from security.recording import begin, complete
 from security.records import CeleryTaskRunRecord, CommandRecord, InputRequestRecord, OutputRequestRecord, Record
-from security.sources import lost_records
 
 pytestmark = pytest.mark.django_db
 
@@ -96,7 +95,7 @@ def test_tasks_are_left_to_those_who_ask_the_workers() -> None:
 
 
 def test_more_than_a_batch_is_settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lost_records, "BATCH", 2)
+    monkeypatch.setattr("security.backends.base.OpenLogs.batch_size", 2)
     for number in range(5):
         begun(InputRequestRecord, 2 + number / 10)
     assert settle() == "input-request: 5 error\n"

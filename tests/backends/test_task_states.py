@@ -166,7 +166,7 @@ def test_what_a_worker_says_meanwhile_is_not_overwritten() -> None:
 
 
 def test_many_rows_are_settled_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("security.sources.task_states.BATCH", 10)
+    monkeypatch.setattr("security.backends.base.OpenLogs.batch_size", 10)
     entries = []
     for number in range(35):
         entries += begin(CeleryTaskInvocationRecord(celery_task_id=str(number), name="task", stale_at=PAST))

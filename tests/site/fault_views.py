@@ -53,7 +53,7 @@ class FailsAfterwards:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         self.get_response(request)
-        raise ValueError("after the answer")
+        raise ValueError(f"after the answer to {request.headers.get('X-Api-Key')}")
 
 
 urlpatterns = [

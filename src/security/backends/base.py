@@ -6,7 +6,8 @@ A backend of a third party is a Django app whose AppConfig extends `SecurityBack
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -162,6 +163,8 @@ class Rewritable(ABC):
 class OpenLogs(ABC):
     """Knows which logs are still open, and closes them; who decides which are to be closed asks it."""
 
+    batch_size: ClassVar[int] = 500
+
     @abstractmethod
     def open_logs(self, kind: str, after: UUID | None, count: int, *, before: UUID | None = None) -> list[Any]:
         """Give at most `count` logs of a kind that no event has ended, in the order of their ids.
@@ -183,6 +186,19 @@ class OpenLogs(ABC):
 
         Their version stays: a later word of their own process is stored over this one.
         """
+
+    def batches(self, kind: str, *, after: UUID | None = None, before: UUID | None = None) -> Iterator[list[Any]]:
+        """Go through all open logs of a kind, a batch at a time; those of a batch may be settled before the next."""
+        while batch := self.open_logs(kind, after, self.batch_size, before=before):
+            yield batch
+            after = batch[-1].id
+
+    def settle_all(self, kind: str, logs: Iterable[Any], state: IntEnum, message: str | None, moment: datetime) -> int:
+        """Do as `settle` with logs that were read, each of which is expected in the state that it had then."""
+        by_state: defaultdict[IntEnum, list[UUID]] = defaultdict(list)
+        for log in logs:
+            by_state[log.state].append(log.id)
+        return sum(self.settle(kind, ids, expected, state, message, moment) for expected, ids in by_state.items())
 
 
 class TaskLogs(OpenLogs):

@@ -56,35 +56,26 @@ def installed_backends() -> Mapping[str, SecurityBackend]:
     return _installed[1]
 
 
-def writers() -> list[tuple[str, Writer]]:
-    """Give the writers that the site selected (SECURITY_BACKENDS, by default all), with their backends' names."""
+def _written_to() -> Iterator[tuple[str, SecurityBackend]]:
+    """Go through the backends that the site selected (SECURITY_BACKENDS, by default all), with their names."""
     selected = settings.BACKENDS
-    found: list[tuple[str, Writer]] = [
-        (name, backend.writer)
-        for name, backend in installed_backends().items()
-        if backend.writer is not None and (selected is None or name in selected)
-    ]
+    return (found for found in installed_backends().items() if selected is None or found[0] in selected)
+
+
+def writers() -> list[tuple[str, Writer]]:
+    """Give the writers of the backends that are written to, with the backends' names."""
+    found = [(name, backend.writer) for name, backend in _written_to() if backend.writer is not None]
     return found + [(capture.backend_name, capture.writer) for capture in _captures]
 
 
 def open_logs() -> list[OpenLogs]:
     """Give the open logs of each installed backend that can close them, and is written to."""
-    selected = settings.BACKENDS
-    return [
-        backend.open_logs
-        for name, backend in installed_backends().items()
-        if backend.open_logs is not None and (selected is None or name in selected)
-    ]
+    return [backend.open_logs for _, backend in _written_to() if backend.open_logs is not None]
 
 
 def task_logs() -> list[TaskLogs]:
     """Give the logs of tasks of each installed backend that can close them, and is written to."""
-    selected = settings.BACKENDS
-    return [
-        backend.task_logs
-        for name, backend in installed_backends().items()
-        if backend.task_logs is not None and (selected is None or name in selected)
-    ]
+    return [backend.task_logs for _, backend in _written_to() if backend.task_logs is not None]
 
 
 def reader() -> Reader:

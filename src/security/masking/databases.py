@@ -33,14 +33,10 @@ def may_be_of_database(text: str) -> bool:
 
 def mask_databases(text: str, hiding: Hiding) -> str:
     """Hide the values of secret columns."""
-    kept: list[str] = []
-    position = 0
-    for start, end in _spans(text, hiding):
-        if start < position or start >= end or text[start:end] == hiding.replacement:
-            continue
-        kept += (text[position:start], hiding.hide("statement", text[start:end]))
-        position = end
-    return "".join((*kept, text[position:])) if kept else text
+    spans = _spans(text, hiding)
+    return hiding.hide_spans(
+        text, (("statement", start, end) for start, end in spans if text[start:end] != hiding.replacement)
+    )
 
 
 def _spans(text: str, hiding: Hiding) -> list[tuple[int, int]]:

@@ -8,6 +8,7 @@ from typing import Final
 
 from . import detectors
 from .hiding import Hiding
+from .tokens import decoded_base64
 from .urls import mask_host, mask_url
 
 _URL_HEADERS: Final = frozenset(
@@ -73,7 +74,7 @@ def mask_header(name: str, value: str, hiding: Hiding) -> str:
 
 
 def _meaning_of_word(word: re.Match[str]) -> str:
-    content = a2b_qp(word[2], header=True) if word[1] in "qQ" else detectors.decoded_base64(word[2])
+    content = a2b_qp(word[2], header=True) if word[1] in "qQ" else decoded_base64(word[2])
     return content.decode("utf-8", "replace")
 
 

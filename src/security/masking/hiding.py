@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from .rules import Rules
+from .spans import NamedSpan
 
 # JSON in a form in a URL in JSON ... : what is inside more structures than these is hidden whole.
 _MOST_LEVELS: Final = 8
@@ -54,6 +55,16 @@ class Hiding:
         if self.findings is not None and hidden != self.rules.replacement:
             self.findings.append(Finding(rule, hidden))
         return self.rules.replacement
+
+    def hide_spans(self, text: str, spans: Iterable[NamedSpan]) -> str:
+        """Hide parts of a text, in the order of their starts; of two that overlap the first one counts."""
+        kept: list[str] = []
+        position = 0
+        for rule, start, end in spans:
+            if position <= start < end:
+                kept += (text[position:start], self.hide(rule, text[start:end]))
+                position = end
+        return "".join((*kept, text[position:])) if kept else text
 
     def count_of_findings(self) -> int:
         return 0 if self.findings is None else len(self.findings)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-Span = tuple[int, int]
+from .spans import Span
 
 # Digits with single spaces (in a form, a plus) or hyphens between them; not what is behind a decimal point.
 _DIGITS: Final = re.compile(r"(?<![0-9])(?<![0-9]\.)(?<![0-9][ +-])[0-9](?:[ +-]?[0-9]){12,}+(?!\.[0-9])")

@@ -7,6 +7,7 @@ value whose end cannot be told is hidden to the end of the text.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from html import escape, unescape
 from typing import Final
 from urllib.parse import unquote_plus
@@ -15,6 +16,7 @@ from .databases import mask_databases, may_be_of_database
 from .hiding import Hiding
 from .keys import NAMED, NAMING
 from .spaces import BLANK, SPACE, UNSEEN
+from .spans import NamedSpan
 from .urls import mask_urls_in_text
 from .values import BARE, OPENED, angled_span, end_of_container, quoted_span, value_span
 
@@ -100,13 +102,14 @@ def mask_pairs(text: str, hiding: Hiding) -> str:
     if "\\" in text:
         text = _QUOTED.sub(lambda quoted: _masked_quoted(quoted, hiding), text)
     text = mask_urls_in_text(_mask_encoded(text, hiding), hiding)
-    text = _mask_assignments(text, hiding)
-    text = _mask_couples(text, hiding)
+    text = hiding.hide_spans(text, _spans_of_assignments(text, hiding))
+    text = hiding.hide_spans(text, _spans_of_couples(text, hiding))
     if ":" in text and '";' in text:
-        text = _mask_php(text, hiding)
+        text = hiding.hide_spans(text, _spans_of_php(text, hiding))
     if "-" in text:
-        text = _mask_options(text, hiding)
-    return _mask_said(_mask_quoted_behind_name(text, hiding), hiding)
+        text = hiding.hide_spans(text, _spans_of_options(text, hiding))
+    text = hiding.hide_spans(text, _spans_of_quoted_behind_name(text, hiding))
+    return hiding.hide_spans(text, _spans_of_said(text, hiding))
 
 
 def _mask_decoded(text: str, decoded: str, hiding: Hiding) -> str:
@@ -151,7 +154,7 @@ def _mask_encoded(text: str, hiding: Hiding) -> str:
         if "%" not in token:
             return token
         # First as it is: a space that a value has would end it where it is decoded.
-        token = _mask_assignments(token, hiding)
+        token = hiding.hide_spans(token, _spans_of_assignments(token, hiding))
         decoded = unquote_plus(token)
         safe = token if decoded == token else hiding.inner(decoded)
         return token if safe == decoded else safe
@@ -159,9 +162,7 @@ def _mask_encoded(text: str, hiding: Hiding) -> str:
     return _ENCODED_TOKEN.sub(masked, text)
 
 
-def _mask_assignments(text: str, hiding: Hiding) -> str:
-    kept: list[str] = []
-    position = 0
+def _spans_of_assignments(text: str, hiding: Hiding) -> Iterator[NamedSpan]:
     match = _PAIR.search(text)
     while match is not None:
         after = match.end()
@@ -170,13 +171,11 @@ def _mask_assignments(text: str, hiding: Hiding) -> str:
             start, end, rest = value_span(match, text, hiding)
             after = max(after, rest)
             if start < end and not hiding.is_count(key, text[start:end]):
-                kept += (text[position:start], hiding.hide(f"text {key}", text[start:end]))
-                position = end
+                yield f"text {key}", start, end
         elif match["mark"] != ":" or text[after : after + 1] != "/":
             # The value may itself be a pair: "data=password=x".
             after = match.end("mark")
         match = _PAIR.search(text, after)
-    return "".join((*kept, text[position:])) if kept else text
 
 
 def _is_secret(match: re.Match[str], text: str, hiding: Hiding) -> bool:
@@ -209,17 +208,15 @@ def _is_named_secret(match: re.Match[str], text: str, hiding: Hiding) -> bool:
     return bool(names) and hiding.names_secret(names[-1])
 
 
-def _mask_couples(text: str, hiding: Hiding) -> str:
-    kept: list[str] = []
-    position = 0
+def _spans_of_couples(text: str, hiding: Hiding) -> Iterator[NamedSpan]:
+    behind = 0
     for match in _COUPLE.finditer(text):
-        if match.start() < position or not hiding.is_secret(match[1]):
+        if match.start() < behind or not hiding.is_secret(match[1]):
             continue
         start, end, rest = _item_span(text, match.end(), hiding)
         if start < end and _END_OF_COUPLE.match(text, rest) is not None and text[start:end] != hiding.replacement:
-            kept += (text[position:start], hiding.hide(f"text {match[1]}", text[start:end]))
-            position = end
-    return "".join((*kept, text[position:])) if kept else text
+            yield f"text {match[1]}", start, end
+            behind = end
 
 
 def _item_span(text: str, start: int, hiding: Hiding) -> tuple[int, int, int]:
@@ -236,12 +233,11 @@ def _item_span(text: str, start: int, hiding: Hiding) -> tuple[int, int, int]:
     return start, bare.end(), bare.end()
 
 
-def _mask_php(text: str, hiding: Hiding) -> str:
-    kept: list[str] = []
-    position = 0
+def _spans_of_php(text: str, hiding: Hiding) -> Iterator[NamedSpan]:
+    behind = 0
     for match in _PHP.finditer(text):
         value = _PHP_VALUE.match(text, match.end())
-        if match.start() < position or value is None or not hiding.is_secret(match[1]):
+        if match.start() < behind or value is None or not hiding.is_secret(match[1]):
             continue
         start = value.end()
         if value[1] is not None:
@@ -250,17 +246,15 @@ def _mask_php(text: str, hiding: Hiding) -> str:
         else:
             start, end = value.span(2) if value[2] else (start, end_of_container(text, start))
         if start < end and text[start:end] != hiding.replacement:
-            kept += (text[position:start], hiding.hide(f"text {match[1]}", text[start:end]))
-            position = end
-    return "".join((*kept, text[position:])) if kept else text
+            yield f"text {match[1]}", start, end
+            behind = end
 
 
-def _mask_options(text: str, hiding: Hiding) -> str:
-    kept: list[str] = []
-    position = 0
+def _spans_of_options(text: str, hiding: Hiding) -> Iterator[NamedSpan]:
+    behind = 0
     for match in _OPTION.finditer(text):
         start = match.end()
-        if start < position or not hiding.is_secret(match[1]) or text.startswith(hiding.replacement or "\0", start):
+        if start < behind or not hiding.is_secret(match[1]) or text.startswith(hiding.replacement or "\0", start):
             continue
         opened = OPENED.match(text, start)
         angled = angled_span(text, start)
@@ -274,15 +268,12 @@ def _mask_options(text: str, hiding: Hiding) -> str:
             # The bracket of a list that is closed here, unless it was opened here.
             end = start + len(word.rstrip("," if "[" in word else ",]"))
         if start < end:
-            kept += (text[position:start], hiding.hide(f"option {match[1]}", text[start:end]))
-            position = end
-    return "".join((*kept, text[position:])) if kept else text
+            yield f"option {match[1]}", start, end
+            behind = end
 
 
-def _mask_said(text: str, hiding: Hiding) -> str:
-    """Hide "the password is x" where x has a digit in it, as no word of the language has."""
-    kept: list[str] = []
-    position = 0
+def _spans_of_said(text: str, hiding: Hiding) -> Iterator[NamedSpan]:
+    """Find "the password is x" where x has a digit in it, as no word of the language has."""
     for match in _SAID.finditer(text):
         start, end = match.span(1)
         value = match[1]
@@ -291,21 +282,17 @@ def _mask_said(text: str, hiding: Hiding) -> str:
         if is_harmless or not any(map(str.isdigit, value)):
             continue
         if not hiding.replacement or hiding.replacement not in value:
-            kept += (text[position:start], hiding.hide("text", value))
-            position = end
-    return "".join((*kept, text[position:])) if kept else text
+            yield "text", start, end
 
 
-def _mask_quoted_behind_name(text: str, hiding: Hiding) -> str:
-    """Hide what is in quotes behind a password's name."""
-    kept: list[str] = []
-    position = 0
+def _spans_of_quoted_behind_name(text: str, hiding: Hiding) -> Iterator[NamedSpan]:
+    """Find what is in quotes behind a password's name."""
+    behind = 0
     for match in _QUOTED_PASSWORD.finditer(text):
         opened = OPENED.match(text, match.end())
-        if match.start() < position or opened is None:
+        if match.start() < behind or opened is None:
             continue
         start, end, _ = quoted_span(opened, text, hiding.replacement, _AFTER_QUOTED)
         if start < end and not hiding.is_secret(text[start:end]):
-            kept += (text[position:start], hiding.hide("text", text[start:end]))
-            position = end
-    return "".join((*kept, text[position:])) if kept else text
+            yield "text", start, end
+            behind = end

@@ -117,11 +117,11 @@ class _Document:
     def take_markup(self, start: int) -> int:
         text = self.text
         if text.startswith("<!--", start):
-            return self.take_section(start, 4, "-->", is_text=True)
+            return self.take_section(start, 4, "-->")
         if text.startswith("<![CDATA[", start):
-            return self.take_section(start, 9, "]]>", is_text=True)
+            return self.take_section(start, 9, "]]>")
         if text.startswith("<?", start):
-            return self.take_section(start, 2, "?>", is_text=True)
+            return self.take_section(start, 2, "?>")
         if text.startswith("<!", start):
             return self.take_declaration(start)
         if text.startswith("</", start):
@@ -136,7 +136,7 @@ class _Document:
         self.open(match)
         return match.end()
 
-    def take_section(self, start: int, length: int, closer: str, *, is_text: bool) -> int:
+    def take_section(self, start: int, length: int, closer: str) -> int:
         begin = start + length
         end = -1 if closer in self.missing else self.text.find(closer, begin)
         if end < 0:
@@ -144,7 +144,7 @@ class _Document:
             end = len(self.text)
         else:
             self.tags += 1
-        if not self.hidden and is_text:
+        if not self.hidden:
             content = self.text[begin:end]
             if self.name_of_next == "" and closer == "]]>":
                 self.note_name(content)

@@ -12,7 +12,7 @@ from types import NoneType
 from typing import Any, Final
 from uuid import UUID
 
-from security.body import without_cut_end
+from security.truncation import without_cut_end
 
 # Their texts cost nothing. Any other object may ask a database for its own, or raise.
 _SIMPLE: Final = (

@@ -6,17 +6,15 @@ version.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Final
-from uuid import UUID
 
 from security.backends.base import OpenLogs
 from security.ids import first_id_at
 from security.records import RECORD_TYPES, Loss
 
-BATCH: Final = 500
 _LOST: Final = "Its process ended without a word, or does not end: nothing was heard of it for {}."
 
 
@@ -34,13 +32,6 @@ def settle_lost(logs: OpenLogs, *, after: timedelta | None, since: timedelta) ->
     counts: Counter[tuple[str, IntEnum]] = Counter()
     for kind, loss in kinds_that_are_lost().items():
         limit = loss.after if after is None else after
-        position, end = first_id_at(now - since), first_id_at(now - limit)
-        while batch := logs.open_logs(kind, position, BATCH, before=end):
-            position = batch[-1].id
-            by_state: defaultdict[IntEnum, list[UUID]] = defaultdict(list)
-            for log in batch:
-                by_state[log.state].append(log.id)
-            for expected, ids in by_state.items():
-                message = _LOST.format(limit)
-                counts[kind, loss.state] += logs.settle(kind, ids, expected, loss.state, message, now)
+        for batch in logs.batches(kind, after=first_id_at(now - since), before=first_id_at(now - limit)):
+            counts[kind, loss.state] += logs.settle_all(kind, batch, loss.state, _LOST.format(limit), now)
     return counts

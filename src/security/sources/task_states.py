@@ -7,7 +7,7 @@ was taken for lost is stored all the same when it comes.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,6 @@ from security.enums import CeleryTaskInvocationLogState as Invocation
 from security.enums import CeleryTaskRunLogState as Run
 from security.enums import LoggerName
 
-BATCH: Final = 500
 _RUN, _INVOCATION = LoggerName.CELERY_TASK_RUN, LoggerName.CELERY_TASK_INVOCATION
 _NOT_STARTED: Final = "The task was not started in its time."
 _EXPIRED: Final = "The task expired before a worker began it."
@@ -54,16 +53,10 @@ class Settling:
     _was_asked: bool = False
 
     def settle_all(self) -> None:
-        for runs in self._batches(_RUN):
+        for runs in self.logs.batches(_RUN):
             self._settle_runs(runs)
-        for invocations in self._batches(_INVOCATION):
+        for invocations in self.logs.batches(_INVOCATION):
             self._settle_invocations(invocations)
-
-    def _batches(self, kind: LoggerName) -> Iterator[list[Any]]:
-        after: UUID | None = None
-        while batch := self.logs.open_logs(kind, after, BATCH):
-            yield batch
-            after = batch[-1].id
 
     def _settle_runs(self, runs: list[Any]) -> None:
         ended: dict[str, UUID] = {}
@@ -124,11 +117,7 @@ class Settling:
         return (Invocation.FAILED, _NOT_STARTED) if is_stale else None
 
     def _settle(self, kind: LoggerName, logs: Iterable[Any], state: IntEnum, message: str | None) -> None:
-        by_state: defaultdict[IntEnum, list[UUID]] = defaultdict(list)
-        for log in logs:
-            by_state[log.state].append(log.id)
-        for expected, ids in by_state.items():
-            self.counts[kind, state] += self.logs.settle(kind, ids, expected, state, message, self.now)
+        self.counts[kind, state] += self.logs.settle_all(kind, logs, state, message, self.now)
 
 
 def _aware(moment: datetime) -> datetime:

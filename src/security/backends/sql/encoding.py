@@ -1,7 +1,7 @@
 """The values of an entry as the parameters of a statement.
 
 All databases read a text as what its column holds. Where Django would hand over an object of the driver's own, of which
-the driver makes a text, the text is made here, several times faster.
+the driver makes a text, the text is made here, in fewer steps.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def encoder_of(model: type[models.Model], columns: Callable[[type[models.Model]]
 def _encoder_of_column(column: Column) -> _Encode | None:
     """Give how a value of a column becomes a parameter; None where drivers take it as it is."""
     if isinstance(column, models.UUIDField):
-        return lambda value, connection: UUID(str(value)).hex if isinstance(value, str) else value.hex
+        return lambda value, connection: (UUID(value) if isinstance(value, str) else value).hex
     if isinstance(column, models.JSONField):
         encode = (column.encoder or DjangoJSONEncoder)().encode
         return lambda value, connection: "{}" if value == {} else encode(value)
@@ -65,11 +65,12 @@ def _encoder_of_column(column: Column) -> _Encode | None:
     if isinstance(column, models.IntegerField):
         return lambda value, connection: int(value)
     if isinstance(column, models.DateTimeField):
-        return lambda value, connection: str(connection.ops.adapt_datetimefield_value(_in_site_zone(value)))
+        return lambda value, connection: str(connection.ops.adapt_datetimefield_value(in_site_zone(value)))
     return column.get_db_prep_save
 
 
-def _in_site_zone(moment: datetime) -> datetime:
+def in_site_zone(moment: datetime) -> datetime:
+    """Give a moment as the site's models hold it: aware, or naive in its default time zone."""
     if site_settings.USE_TZ is timezone.is_aware(moment):
         return moment
     convert = timezone.make_aware if site_settings.USE_TZ else timezone.make_naive

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, Final, cast
+from typing import Any, cast
 from uuid import UUID
 
-from django.conf import settings as site_settings
 from django.db import models
-from django.utils import timezone
 
 from security.backends.base import TaskLogs
 from security.records import TRANSITIONS
 
+from .encoding import in_site_zone
 from .models import LOG_MODELS, CeleryTaskRunLog, Log
-
-# What deciding on a run needs: arguments and output can be long.
-_LARGE_OF_RUN: Final = ("input", "task_args", "task_kwargs", "extra_data", "output", "result")
 
 
 class SQLOpenLogs(TaskLogs):
@@ -38,7 +34,9 @@ class SQLOpenLogs(TaskLogs):
 
     def runs_of(self, task_ids: Collection[str]) -> list[Any]:
         runs = CeleryTaskRunLog.objects.filter(celery_task_id__in=task_ids)
-        return list(runs.defer(*_LARGE_OF_RUN).order_by("id"))
+        # The message of a run that failed becomes that of its invocation.
+        large = set(_large_columns(CeleryTaskRunLog)) - {"error_message"}
+        return list(runs.defer(*large).order_by("id"))
 
     def settle(
         self,
@@ -53,9 +51,7 @@ class SQLOpenLogs(TaskLogs):
             return 0
         # What its process said meanwhile is no longer in the expected state.
         logs = _logs_of(LOG_MODELS[kind]).filter(id__in=ids, state=expected)
-        if not site_settings.USE_TZ:
-            moment = timezone.make_naive(moment, timezone.get_default_timezone())
-        return int(logs.update(state=state, stop=moment, error_message=message))
+        return int(logs.update(state=state, stop=in_site_zone(moment), error_message=message))
 
 
 def _logs_of(model: type[Log]) -> models.QuerySet[Any]:
@@ -69,5 +65,6 @@ def _open_states(kind: str) -> set[IntEnum]:
 
 
 def _large_columns(model: type[Log]) -> list[str]:
+    """Give what deciding does not need: arguments and output can be long."""
     columns = model._meta.concrete_fields
     return [column.attname for column in columns if isinstance(column, (models.TextField, models.JSONField))]

@@ -140,7 +140,7 @@ class Exchange:
         """Complete the record of a request that ends with an exception and without a response."""
         if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
             return self._complete(Event.FINISHED, RequestLogState.ABORTED, _CLIENT_LEFT_EARLY)
-        return self._complete(Event.ERROR, None, traceback_of(error))
+        return self._complete(Event.ERROR, None, self._traceback_of(error))
 
     @_last_step
     def answer(self, response: HttpResponseBase) -> list[Entry]:
@@ -174,7 +174,7 @@ class Exchange:
         if ending is Ending.ABANDONED and self.record.method != "HEAD":
             return self._complete(Event.FINISHED, RequestLogState.ABORTED, _CLIENT_LEFT_EARLY)
         if ending is Ending.FAILED and error is not None:
-            return self._complete(Event.ERROR, None, traceback_of(error))
+            return self._complete(Event.ERROR, None, self._traceback_of(error))
         return self._complete_as_answered()
 
     @_last_step
@@ -193,7 +193,7 @@ class Exchange:
         error = sys.exception()
         if error is None:
             return []
-        self.error_message = traceback_of(error)
+        self.error_message = self._traceback_of(error)
         if self.record.stop is None:
             return []
         self.record.response_code = 500
@@ -234,6 +234,10 @@ class Exchange:
         except Exception as error:
             logger.warning("The session could not be read to tell who asked: %s", type(error).__name__)
 
+    def _traceback_of(self, error: BaseException) -> str:
+        path = SplitResult("", "", self.record.path, "", "")
+        return without_quoted(traceback_of(error), path, self.record.request_headers)
+
     def _heed(self, view: Callable[..., Any]) -> None:
         """Do as the decorators of a view say."""
         self.record.is_recorded = self.record.is_recorded and not is_marked(view, self.request, LOG_EXEMPT)
@@ -271,9 +275,6 @@ class Exchange:
             watched = self.watched_body.beginning if self.watched_body is not None else Beginning(0)
             record.request_body = messages.request_body_of(request, watched, settings.LOG_REQUEST_BODY_LENGTH)
         record.user_id = client.loaded_user_id(request) or record.user_id
-        if error_message is not None:
-            path = SplitResult("", "", record.path, "", "")
-            error_message = without_quoted(error_message, path, record.request_headers)
         entries += complete(record, event, state=state, error_message=error_message)
         self._let_go()
         return entries

@@ -14,7 +14,7 @@ from django.db.models import Model
 from security.records import Entry, Record
 from security.references import ObjectReference
 
-from .exchange import OutputExchange
+from .exchange import OutputExchange, text_of
 
 logger = logging.getLogger("security")
 
@@ -40,7 +40,7 @@ class Call:
             return []
         try:
             exchange = self.new_exchange()
-            return [*exchange.send(_text(method), _text(url), {}), *exchange.fail(error, *headers)]
+            return [*exchange.send(text_of(method), text_of(url), {}), *exchange.fail(error, *headers)]
         except Exception:  # the site is to see its own error
             logger.exception("An output request that failed could not be recorded.")
             return []
@@ -85,7 +85,3 @@ class Calling:
             yield call
         finally:
             _current.reset(token)
-
-
-def _text(value: object) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

@@ -81,7 +81,7 @@ class OutputExchange:
         record.path = parts.path or "/"
         record.queries = parse_queries(parts.query)
         record.is_secure = parts.scheme == "https"
-        record.request_headers = {_text(name): _text(value) for name, value in headers.items()}
+        record.request_headers = {text_of(name): text_of(value) for name, value in headers.items()}
         self._note_request_body()
         return begin(record)
 
@@ -97,7 +97,7 @@ class OutputExchange:
     def answered(self, code: int, headers: Headers) -> list[Entry]:
         """Note the head of the response."""
         self.record.response_code = code
-        self.record.response_headers = {_text(name): _texts(value) for name, value in headers.items()}
+        self.record.response_headers = {text_of(name): _texts(value) for name, value in headers.items()}
         return []
 
     @_step
@@ -119,7 +119,7 @@ class OutputExchange:
             return []
         self._note_bodies()
         given = [some.items() for some in (*headers, self.record.request_headers) if isinstance(some, Mapping)]
-        quoted = {_text(name): _text(value) for items in given for name, value in items}
+        quoted = {text_of(name): text_of(value) for items in given for name, value in items}
         message = without_quoted(traceback_of(error), self._url, quoted)
         return self._ended(complete(self.record, Event.ERROR, error_message=message))
 
@@ -153,9 +153,10 @@ def _split(url: str) -> SplitResult:
     return SplitResult("", "", url, "", "")
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Give what a client library takes for a text, which may be bytes."""
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 def _texts(value: str | list[str]) -> str | list[str]:
-    return [_text(item) for item in value] if isinstance(value, list) else _text(value)
+    return [text_of(item) for item in value] if isinstance(value, list) else text_of(value)

@@ -19,6 +19,7 @@ except ImportError as error:
 
 import requests
 
+from .exchange import text_of
 from .requests_session import Session
 
 
@@ -62,7 +63,7 @@ class SecurityRequestsTransport(HttpAuthenticated):  # type: ignore[misc]  # sud
         response = self.session.request(
             method,
             request.url,
-            headers={name: _text(value) for name, value in request.headers.items()},
+            headers={name: text_of(value) for name, value in request.headers.items()},
             timeout=request.timeout or self.options.timeout,
             proxies=self.options.proxy or None,
             auth=(username, password) if username is not None and password is not None else None,
@@ -96,7 +97,3 @@ class Client(suds.client.Client):  # type: ignore[misc]  # suds is not typed
                 "transport=SecurityRequestsTransport(slug=…, related_objects=…, session=…)."
             )
         super().__init__(url, **kwargs)
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else value

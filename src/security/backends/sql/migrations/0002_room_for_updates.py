@@ -1,7 +1,7 @@
 """Leaves room for updates in the pages of the logs' tables (PostgreSQL).
 
 A row is written when its thing begins, and updated when it ends. Where its page has room, the update touches no index
-(HOT); in pages that are filled to the last byte one update in ten did, and wrote four times as much to the log (WAL).
+(HOT); in pages that are filled to the last byte some updates would touch all of them, and write more to the log (WAL).
 """
 
 from __future__ import annotations
