@@ -14,6 +14,7 @@ from typing import Any
 from .content import mask_body as _mask_structure
 from .content import mask_loose, mask_value
 from .data import mask_data as _mask_data
+from .harmless import LONGEST_REMEMBERED
 from .hiding import Finding, Hiding, settled
 from .json import looks_like_json
 from .members import Group, Members
@@ -53,7 +54,9 @@ def mask_body(text: str, media_type: str, findings: list[Finding] | None = None)
         return text
     # The names of a form's parts can be in pieces, and the entities of XML are put together elsewhere.
     composes = "<!" in text or media_type.startswith("multipart/") or "form-data" in text.lower()
-    if findings is None and not composes and not suspects((text,), hiding):
+    # A longer document of JSON is not remembered, and takes the same look at itself.
+    is_looked_at_later = len(text) > LONGEST_REMEMBERED and looks_like_json(text)
+    if findings is None and not composes and not is_looked_at_later and not suspects((text,), hiding):
         return text
     if looks_like_json(text):
         # What is inside its strings is settled; the marks around them hide nothing.

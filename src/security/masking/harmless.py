@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 # Clients invent texts: what is remembered is bounded, and no longer text is.
-_LONGEST: Final = 200
+LONGEST_REMEMBERED: Final = 200
 _MOST: Final = 4096
 
 
@@ -28,7 +28,7 @@ class HarmlessTexts:
         return [text for text in texts if text not in known]
 
     def add(self, texts: Iterable[str]) -> None:
-        new = [text for text in texts if len(text) <= _LONGEST][:_MOST]
+        new = [text for text in texts if len(text) <= LONGEST_REMEMBERED][:_MOST]
         if len(self._texts) + len(new) > _MOST:
             # Another thread may still look into the old one.
             self._texts = set()
