@@ -17,6 +17,7 @@ from celery.utils import uuid
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import transaction
+from django.db.models import QuerySet
 from django.test import override_settings
 
 from security.backends.sql.models import CeleryTaskInvocationLog, CeleryTaskRunLog, CommandLog
@@ -60,37 +61,38 @@ def first_id() -> None:
     _first_ids[:] = [new_id()]
 
 
-def invocations_of_test() -> Any:
-    return CeleryTaskInvocationLog.objects.filter(id__gt=_first_ids[0])
+def invocations() -> QuerySet[CeleryTaskInvocationLog]:
+    return CeleryTaskInvocationLog.objects.filter(id__gt=_first_ids[0]).order_by("id")
 
 
-def are_settled(invocations: int) -> bool:
-    return (
-        invocations_of_test().exclude(state__in=OPEN).count() == invocations
-        and not CeleryTaskRunLog.objects.filter(state=Run.ACTIVE).exists()
-    )
+def runs() -> QuerySet[CeleryTaskRunLog]:
+    return CeleryTaskRunLog.objects.filter(id__gt=_first_ids[0]).order_by("id")
 
 
-def wait_until_settled(invocations: int) -> None:
+def are_settled(count: int) -> bool:
+    return invocations().exclude(state__in=OPEN).count() == count and not runs().filter(state=Run.ACTIVE).exists()
+
+
+def wait_until_settled(count: int) -> None:
     # A worker takes its time, up to ten seconds, to call a child lost.
     try:
-        wait_until(lambda: are_settled(invocations), f"the end of {invocations} tasks", 60)
+        wait_until(lambda: are_settled(count), f"the end of {count} tasks", 60)
     except AssertionError as error:
-        logs = [*CeleryTaskInvocationLog.objects.values_list("name", "state", "version")]
-        raise AssertionError(f"{error}: {logs}, {[*CeleryTaskRunLog.objects.values_list('name', 'state')]}") from None
+        logs = [*invocations().values_list("name", "state", "version")]
+        raise AssertionError(f"{error}: {logs}, {[*runs().values_list('name', 'state')]}") from None
 
 
 def rows(request: InputRequestRecord) -> list[Row]:
     """Give each invocation with its state, its parent and the states of its runs, in the order of queuing."""
     names = {request.reference: "request"}
-    names |= {run.reference: f"run of {run.name}" for run in CeleryTaskRunLog.objects.all()}
+    names |= {run.reference: f"run of {run.name}" for run in runs()}
     found = []
-    for invocation in invocations_of_test().order_by("id"):
-        runs = CeleryTaskRunLog.objects.filter(parent_log=invocation.reference).order_by("id")
-        assert [run.retries for run in runs] == list(range(len(runs)))
-        assert {run.celery_task_id for run in runs} <= {invocation.celery_task_id}
+    for invocation in invocations():
+        its_runs = runs().filter(parent_log=invocation.reference)
+        assert [run.retries for run in its_runs] == list(range(len(its_runs)))
+        assert {run.celery_task_id for run in its_runs} <= {invocation.celery_task_id}
         parent = None if invocation.parent_log is None else names[invocation.parent_log]
-        found.append((invocation.name, invocation.state, parent, [run.state for run in runs]))
+        found.append((invocation.name, invocation.state, parent, [run.state for run in its_runs]))
     return found
 
 
@@ -184,8 +186,8 @@ def test_the_rows_tell_what_is_known_of_a_task() -> None:
     related = Group.objects.create(name="a")
     result = tasks.add.apply_async((1,), {"b": 2}, eta=eta, expires=expires, slug="s", related_objects=[related])
     wait_until_settled(1)
-    invocation = CeleryTaskInvocationLog.objects.get()
-    run = CeleryTaskRunLog.objects.get()
+    invocation = invocations().get()
+    run = runs().get()
     assert invocation.celery_task_id == run.celery_task_id == result.id
     assert invocation.queue_name == run.queue_name == "celery"
     assert invocation.input == run.input == "1, b=2"
@@ -209,7 +211,7 @@ def test_the_rows_tell_what_is_known_of_a_task() -> None:
 def test_a_retried_run_tells_when_it_will_be_repeated() -> None:
     tasks.retry_twice.delay()
     wait_until_settled(1)
-    first = CeleryTaskRunLog.objects.earliest("id")
+    first = runs().first()
     assert first.estimated_time_of_next_retry is not None
     assert first.estimated_time_of_next_retry > first.start
     assert "Retry" in str(first.error_message)
@@ -219,15 +221,15 @@ def test_a_retried_run_tells_when_it_will_be_repeated() -> None:
 def test_a_task_that_was_given_back_is_run_again() -> None:
     tasks.gives_back.delay()
     wait_until_settled(1)
-    assert invocations_of_test().get().state is Invocation.SUCCEEDED
-    assert [run.state for run in CeleryTaskRunLog.objects.order_by("id")] == [Run.RETRIED, Run.SUCCEEDED]
+    assert invocations().get().state is Invocation.SUCCEEDED
+    assert [run.state for run in runs()] == [Run.RETRIED, Run.SUCCEEDED]
 
 
 @pytest.mark.usefixtures("prefork")
 def test_what_a_run_does_has_the_run_as_its_parent() -> None:
     tasks.command.delay()
     wait_until_settled(1)
-    assert CommandLog.objects.get().parent_log == CeleryTaskRunLog.objects.get().reference
+    assert CommandLog.objects.get().parent_log == runs().get().reference
 
 
 @pytest.mark.usefixtures("prefork")
@@ -242,8 +244,7 @@ def test_what_a_run_does_has_the_run_as_its_parent() -> None:
 def test_the_hooks_of_a_task_can_fill_its_record(deed: str, expected: list[dict[str, Any]]) -> None:
     tasks.hooked.delay(deed)
     wait_until_settled(1)
-    runs = CeleryTaskRunLog.objects.order_by("id")
-    assert [(run.slug, run.extra_data) for run in runs] == [("hooked", data) for data in expected]
+    assert [(run.slug, run.extra_data) for run in runs()] == [("hooked", data) for data in expected]
 
 
 @pytest.mark.usefixtures("prefork")
@@ -252,12 +253,11 @@ def test_a_task_is_queued_when_the_transaction_is_committed() -> None:
     with inside(request), transaction.atomic():
         tasks.add.delay_on_commit(1, 2)
         tasks.add.apply_async_on_commit((3, 4), countdown=0.01, slug="s")
-        assert not CeleryTaskInvocationLog.objects.exists()
+        assert not invocations().exists()
     wait_until_settled(2)
     assert rows(request) == [ADDED, ADDED]
-    invocations = CeleryTaskInvocationLog.objects.order_by("id")
-    assert all(invocation.is_on_commit for invocation in invocations)
-    assert all(invocation.applied_at < invocation.triggered_at for invocation in invocations)  # type: ignore[operator]
+    assert all(invocation.is_on_commit for invocation in invocations())
+    assert all(invocation.applied_at < invocation.triggered_at for invocation in invocations())
 
 
 @pytest.mark.usefixtures("prefork")
@@ -274,7 +274,7 @@ def test_a_transaction_that_is_rolled_back_queues_nothing_on_commit_and_keeps_wh
 def pid_of_run(path: Path) -> int:
     """Wait until a run that waits for a file has begun, and give the id of its process."""
     wait_until(lambda: list(path.parent.glob(f"{path.name}.*")), "the start of the run")
-    wait_until(lambda: CeleryTaskRunLog.objects.filter(state=Run.ACTIVE).exists(), "the row of the run")
+    wait_until(lambda: runs().filter(state=Run.ACTIVE).exists(), "the row of the run")
     (mark,) = path.parent.glob(f"{path.name}.*")
     mark.unlink()
     return int(mark.suffix[1:])
@@ -284,7 +284,7 @@ def pid_of_run(path: Path) -> int:
 def test_the_row_of_an_active_task_says_so(tmp_path: Path) -> None:
     tasks.wait_for_file.delay(str(tmp_path / "file"))
     pid_of_run(tmp_path / "file")
-    invocation = CeleryTaskInvocationLog.objects.get()
+    invocation = invocations().get()
     assert (invocation.state, invocation.stop) == (Invocation.ACTIVE, None)
     (tmp_path / "file").touch()
     wait_until_settled(1)
@@ -296,7 +296,7 @@ def test_a_child_that_is_killed_leaves_no_open_row(tmp_path: Path) -> None:
     os.kill(pid_of_run(tmp_path / "file"), signal.SIGKILL)
     wait_until_settled(1)
     assert rows(InputRequestRecord()) == [("wait_for_file", Invocation.FAILED, None, [Run.FAILED])]
-    assert "WorkerLostError" in str(CeleryTaskRunLog.objects.get().error_message)
+    assert "WorkerLostError" in str(runs().get().error_message)
 
 
 @pytest.mark.usefixtures("prefork")
@@ -306,8 +306,8 @@ def test_a_child_that_is_killed_leaves_no_open_row_when_its_message_is_delivered
     pid_of_run(tmp_path / "file")
     (tmp_path / "file").touch()
     wait_until_settled(1)
-    assert CeleryTaskInvocationLog.objects.get().state is Invocation.SUCCEEDED
-    states = [(run.retries, run.state) for run in CeleryTaskRunLog.objects.order_by("id")]
+    assert invocations().get().state is Invocation.SUCCEEDED
+    states = [(run.retries, run.state) for run in runs()]
     assert states == [(0, Run.FAILED), (0, Run.SUCCEEDED)]
 
 
@@ -322,7 +322,7 @@ def test_a_child_that_exits_leaves_no_open_row(prefork: Worker) -> None:
     assert tasks.app.control.broadcast("ping", reply=True, timeout=20, limit=1)
     wait_until_settled(1)
     assert rows(request) == one("exits", Invocation.FAILED, Run.FAILED)
-    assert "SystemExit: 3" in str(CeleryTaskRunLog.objects.get().error_message)
+    assert "SystemExit: 3" in str(runs().get().error_message)
 
 
 @pytest.mark.usefixtures("prefork")

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from security.backends.sql.models import CeleryTaskInvocationLog, CeleryTaskRunLog
 from security.context import inside
 from security.enums import CeleryTaskInvocationLogState as Invocation
 from security.enums import CeleryTaskRunLogState as Run
@@ -17,7 +16,18 @@ from security.task import LoggedTask
 from tests.site import tasks
 
 from .celery_workers import Broker, broker, worker
-from .test_celery import ADDED, SHAPES, SOON_STALE, first_id, pid_of_run, rows, settle, wait_until_settled
+from .test_celery import (
+    ADDED,
+    SHAPES,
+    SOON_STALE,
+    first_id,
+    invocations,
+    pid_of_run,
+    rows,
+    runs,
+    settle,
+    wait_until_settled,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,8 +63,8 @@ def test_a_worker_that_is_killed_leaves_no_open_row_after_redelivery(redis_broke
     (tmp_path / "file").touch()
     with worker(redis_broker, tmp_path, "--concurrency", "1", transport={"visibility_timeout": 1}):
         wait_until_settled(1)
-    assert CeleryTaskInvocationLog.objects.get().state is Invocation.SUCCEEDED
-    assert [run.state for run in CeleryTaskRunLog.objects.order_by("id")] == [Run.FAILED, Run.SUCCEEDED]
+    assert invocations().get().state is Invocation.SUCCEEDED
+    assert [run.state for run in runs()] == [Run.FAILED, Run.SUCCEEDED]
 
 
 @pytest.mark.parametrize("pool", ["threads", "gevent", "solo"])
@@ -68,7 +78,7 @@ def test_each_pool_records_as_prefork_does(pool: str, redis_broker: Broker, tmp_
         expected = [row for shape in shapes for row in SHAPES[shape][1]] + [ADDED]
         wait_until_settled(len(expected))
     assert sorted(map(str, rows(request))) == sorted(map(str, expected))
-    assert CeleryTaskRunLog.objects.get(slug="last").output == "adding 5 and 6\n"
+    assert runs().get(slug="last").output == "adding 5 and 6\n"
 
 
 def test_a_broker_that_is_down_is_told_to_the_caller_and_recorded(tmp_path: Path) -> None:
@@ -80,6 +90,6 @@ def test_a_broker_that_is_down_is_told_to_the_caller_and_recorded(tmp_path: Path
 
     with pytest.raises(add.OperationalError):
         add.apply_async((1, 2), retry=False)
-    invocation = CeleryTaskInvocationLog.objects.get()
+    invocation = invocations().get()
     assert invocation.state is Invocation.FAILED
     assert "could not be queued: OperationalError" in str(invocation.error_message)
