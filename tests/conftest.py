@@ -37,4 +37,4 @@ def pytest_runtest_teardown() -> None:
     if leftovers._thread is not None:
         written = Event()
         leftovers.leave_behind(written.set)
-        written.wait(10)
+        assert written.wait(10), "what the test left behind was not written in time"
