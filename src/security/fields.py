@@ -12,14 +12,14 @@ import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from django.core.serializers.json import DjangoJSONEncoder
 
 from security.body import Body, capture_bound, media_type, stored_body
 from security.config import settings
 from security.masking import mask_body, mask_data, mask_host, mask_members, mask_path, mask_text, mask_words
-from security.truncation import ELLIPSIS, fit_mapping, fit_text, without_cut_end
+from security.truncation import ELLIPSIS, fit_mapping, fit_text, fits, without_cut_end
 
 _METADATA_KEY: Final = "security"
 _SETTLED_KEY: Final = "security_settled"
@@ -31,6 +31,9 @@ _DEEPEST_DATA: Final = 30
 
 class StoredAs(ABC):
     """How the value of a field becomes what is stored."""
+
+    keeps_none: ClassVar[bool] = False
+    """Whether None stays None; then `clean` is not asked."""
 
     @abstractmethod
     def clean(self, value: Any) -> Any:
@@ -57,21 +60,23 @@ class Plain(StoredAs):
 class Name(StoredAs):
     """A text of the site's own or of a protocol, such as a method: cut, but not masked."""
 
+    keeps_none = True
+
     max_length: int
 
-    def clean(self, value: str | None) -> str | None:
-        return None if value is None else fit_text(str(value), self.max_length)
+    def clean(self, value: str) -> str:
+        return fit_text(str(value), self.max_length)
 
 
 @dataclass(frozen=True, slots=True)
 class Text(StoredAs):
     """A text from outside: masked, then cut."""
 
+    keeps_none = True
+
     max_length: int
 
-    def clean(self, value: str | None) -> str | None:
-        if value is None:
-            return None
+    def clean(self, value: str) -> str:
         text = str(value)
         # A secret that begins inside what is stored is masked as far as this window reaches, and cut after that.
         window = 2 * self.max_length
@@ -96,9 +101,7 @@ class CommandLine(Text):
 
     __slots__ = ()
 
-    def clean(self, value: Sequence[str] | str | None) -> str | None:
-        if value is None:
-            return None
+    def clean(self, value: Sequence[str] | str) -> str:
         # A text is what was stored once; no longer one was.
         words = value if not isinstance(value, str) else _split(value) if len(value) <= self.max_length else None
         if words is None:
@@ -114,7 +117,7 @@ class CommandLine(Text):
         # What was stored as a text stays as it was written.
         line = value if isinstance(value, str) and masked == words else _joined(masked)
         text = mask_text(line)
-        return fit_text(text if room >= 0 else without_cut_end(text), self.max_length)
+        return fit_text(text if room > 0 else without_cut_end(text), self.max_length)
 
 
 def _split(line: str) -> list[str] | None:
@@ -141,11 +144,11 @@ def _is_bare(word: str) -> bool:
 class Traceback(StoredAs):
     """A text whose end says the most: masked, then cut in the middle."""
 
+    keeps_none = True
+
     max_length: int
 
-    def clean(self, value: str | None) -> str | None:
-        if value is None:
-            return None
+    def clean(self, value: str) -> str:
         value = str(value)
         head = self.max_length // 4
         if len(value) > _LONGEST_TRACEBACK * self.max_length:
@@ -173,11 +176,11 @@ class BodyText(StoredAs):
     limit: Callable[[], int | None]
 
     def clean(self, value: Body | str) -> str:
+        if not value:
+            return ""
         limit = self.limit()
         if isinstance(value, Body):
             return value.stored(limit)
-        if not value:
-            return ""
         text, bound = str(value), capture_bound(limit)
         is_whole = bound is None or len(text) <= bound
         return stored_body(text[:bound], media_type(""), limit, is_whole=is_whole)
@@ -199,6 +202,10 @@ class Members(StoredAs):
     def clean(self, value: Mapping[str, str | list[str]]) -> dict[str, str | list[str]]:
         if not value:
             return {}
+        if fits(value, self.max_length):
+            masked = mask_members(value, self.group)
+            # What fitted and is the same fits.
+            return masked if masked == value else fit_mapping(masked, self.max_length)
         room = 2 * self.max_length
         seen: dict[str, str | list[str]] = {}
         for name, held in value.items():

@@ -137,6 +137,21 @@ def test_what_is_stored_is_masked_by_todays_rules() -> None:
     assert "0 changed" in run("mask_logs")
 
 
+def test_what_cannot_be_masked_does_not_stay_stored(caplog: pytest.LogCaptureFixture) -> None:
+    secret = "hunter2Xq9zR"
+    record = store(request_body=Body(b"<p>" + secret.encode() + b"</p>", "text/html"), response_body=secret)
+    # What another program wrote: no release of the library stores headers as a list.
+    InputRequestLog.objects.update(request_headers=[f"Cookie: {secret}"], queries={"number": 1, "token": secret})
+    assert "1 of 1 looked at, 1 changed" in run("mask_logs")
+    row = InputRequestLog.objects.get()
+    # Without its headers nobody knows how a body is to be masked.
+    assert (row.request_headers, row.queries, row.request_body) == ({}, {}, "[Filtered]")
+    assert row.response_body == secret
+    for field in ("request_headers", "queries", "request_body"):
+        assert f"The field {field} of {record.reference} could not be masked" in caplog.text
+    assert secret not in caplog.text
+
+
 def test_where_nothing_is_stored_it_says_so() -> None:
     assert run("mask_logs") == "Nothing to look at.\n"
 
@@ -168,9 +183,10 @@ def test_an_entry_that_grew_newer_meanwhile_stays() -> None:
     assert InputRequestLog.objects.get().path == "/a"
 
 
-def test_the_type_of_a_body_is_known_by_a_header_in_any_letters() -> None:
+@pytest.mark.parametrize("name", ["content-type", "Content-Type", "CONTENT-TYPE"])
+def test_the_type_of_a_body_is_known_by_a_header_in_any_letters(name: str) -> None:
     body = Body(b"# x\nuser;password\nann;hunter2\n", "text/csv")
-    store(response_body=body, response_headers={"content-type": "text/csv"})
+    store(response_body=body, response_headers={name: "text/csv"})
     run("mask_logs")
     assert "hunter2" not in InputRequestLog.objects.get().response_body
 

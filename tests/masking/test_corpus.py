@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import django
@@ -66,9 +67,14 @@ def test_the_tasks_of_django_have_their_ways_where_there_are_such() -> None:
     assert len(ways_of_django_tasks.WAYS) == (2 if django.VERSION >= (6, 0) else 0)
 
 
+# Several runs can send the corpus together: 1/3 is the second of three parts.
+PART, PARTS = map(int, os.environ.get("CORPUS_PART", "0/1").split("/"))
+
+
 @each(WAYS)
 def test_no_secret_is_stored(way: Way) -> None:
-    assert list(send_all(way, way.cases).leaks(way)) == []
+    cases = way.cases[(WAYS.index(way) + PART) % PARTS :: PARTS] or way.cases
+    assert list(send_all(way, cases).leaks(way)) == []
 
 
 @each(WAYS)

@@ -48,7 +48,7 @@ def test_of_a_body_in_which_masking_made_room() -> None:
     card = DETECTED["card_number"]
     with override_settings(SECURITY_LOG_REQUEST_BODY_LENGTH=1000, SECURITY_LOG_RESPONSE_BODY_LENGTH=1000):
         for content_type in ("text/plain", "text/html"):
-            beginning = f"password='{'z' * 16_000}' "
+            beginning = f"<password>{'z' * 16_000}</password> "
             text = beginning + " " * (16_384 - len(beginning) - 12) + card
             Client().generic("POST", "/echo/", text.encode(), content_type)
     assert_hidden(card)

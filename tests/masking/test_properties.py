@@ -21,9 +21,10 @@ FORM = "application/x-www-form-urlencoded"
 SECRET = st.from_regex(r"[a-z0-9]{4}zq[0-9]{6}[a-z!$*]{0,6}", fullmatch=True)
 NAME = st.sampled_from(NAMES)
 INNOCENT_NAME = st.from_regex(r"[xyw]{1,6}[0-9]?", fullmatch=True)
+# What detectors hide wherever it stands, and has room in a short text; hypothesis also takes texts from the sources.
+HIDDEN_ANYWHERE = ("eyj", "://", "-u", "basic", "bearer", "negotiate", "code=")
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=12).filter(
-    # The beginning of a JWT is hidden wherever it stands.
-    lambda text: "eyJ" not in text
+    lambda text: not any(sign in text.lower() for sign in HIDDEN_ANYWHERE)
 )
 SCALAR = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | TEXT
 JSON = st.recursive(SCALAR, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4))

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from django.test import override_settings
+from django.utils.functional import lazy
 
 from security import masking, recording
-from security.masking import keys, mask_body, mask_data, mask_members, mask_text
+from security.masking import keys, mask_body, mask_data, mask_members, mask_text, rules
 from security.masking.detectors import DETECTORS
 from security.masking.keys import SensitiveKeys
 from security.masking.numbers import card_numbers, ibans, passes_luhn
@@ -53,6 +54,53 @@ def test_a_site_adds_names_and_takes_names_out() -> None:
         '{"birthNumber": "[Filtered]", "my_REF": "[Filtered]", "reference": "3", "pin": "4", "designToken": "5",'
         ' "pin_code": "[Filtered]"}'
     )
+
+
+HIDDEN = {"shoesize": "[Filtered]"}
+
+
+def test_a_name_that_is_added_in_place_counts_at_once() -> None:
+    keys, innocent = ["ref"], ["pin"]
+    with override_settings(SECURITY_SENSITIVE_KEYS=keys, SECURITY_INNOCENT_KEYS=innocent):
+        assert mask_data({"shoesize": "42"}) == {"shoesize": "42"}
+        keys.append("shoesize")
+        assert mask_data({"shoesize": "42"}) == HIDDEN
+        innocent.append("shoesize")
+        assert mask_data({"shoesize": "42"}) == {"shoesize": "42"}
+
+
+def test_a_name_that_is_added_while_the_rules_are_made_counts_from_the_next_look_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys = ["ref"]
+    make = rules._rules_of
+
+    def make_early(*values: Any) -> Any:
+        monkeypatch.undo()
+        made = make(*values)
+        keys.append("shoesize")
+        return made
+
+    monkeypatch.setattr(rules, "_rules_of", make_early)
+    with override_settings(SECURITY_SENSITIVE_KEYS=keys):
+        mask_data({"shoesize": "42"})
+        assert mask_data({"shoesize": "42"}) == HIDDEN
+
+
+def test_a_setting_that_is_worked_out_when_it_is_read_is_read_each_time() -> None:
+    keys = ["ref"]
+    with override_settings(SECURITY_SENSITIVE_KEYS=lazy(lambda: list(keys), list)()):
+        assert mask_data({"shoesize": "42"}) == {"shoesize": "42"}
+        keys.append("shoesize")
+        assert mask_data({"shoesize": "42"}) == HIDDEN
+
+
+@override_settings(SECURITY_HIDE_SENSITIVE_DATA_PATTERNS={"BODY": (r"flavour=(\w+)",)})
+@pytest.mark.parametrize("container", [list, tuple, frozenset])
+@pytest.mark.parametrize("group", ["HEADERS", "QUERIES"])
+def test_several_values_of_a_name_are_masked_whatever_holds_them(group: Any, container: Any) -> None:
+    masked = mask_members({"note": container(["flavour=vanilla"])}, group)
+    assert masked == {"note": ["flavour=[Filtered]"]}
 
 
 SAMPLES = {

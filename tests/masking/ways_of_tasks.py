@@ -57,6 +57,9 @@ def worker() -> Iterator[None]:
     finally:
         # What runs after it in this process is no task.
         _set_task_join_will_block(False)
+        # What was retried stands behind the end. The broker in memory would keep it for the worker of another test.
+        with app.connection_for_write() as connection:
+            connection.default_channel.queue_purge(QUEUE)
         fixup.worker_fixup, app.conf.broker_transport_options, logger.propagate = before
 
 

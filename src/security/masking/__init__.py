@@ -15,7 +15,7 @@ from .content import mask_body as _mask_structure
 from .content import mask_loose, mask_value
 from .data import mask_data as _mask_data
 from .harmless import LONGEST_REMEMBERED
-from .hiding import Finding, Hiding, settled
+from .hiding import Finding, Hiding
 from .json import looks_like_json
 from .members import Group, Members
 from .members import mask_members as _mask_members
@@ -44,7 +44,7 @@ def mask_text(text: str) -> str:
     hiding = _hiding()
     if hiding is None or not text:
         return text
-    return settled(text, lambda text: apply_patterns_to_masked(mask_value(text, hiding), hiding))
+    return hiding.whole(text, lambda text, hiding: apply_patterns_to_masked(mask_value(text, hiding), hiding))
 
 
 def mask_body(text: str, media_type: str, findings: list[Finding] | None = None) -> str:
@@ -60,8 +60,8 @@ def mask_body(text: str, media_type: str, findings: list[Finding] | None = None)
         return text
     if looks_like_json(text):
         # What is inside its strings is settled; the marks around them hide nothing.
-        return _mask_body(text, media_type, hiding)
-    return settled(text, lambda text: _mask_body(text, media_type, hiding))
+        return hiding.bounded(text, lambda text, hiding: _mask_body(text, media_type, hiding))
+    return hiding.whole(text, lambda text, hiding: _mask_body(text, media_type, hiding))
 
 
 def mask_members(members: Members, group: Group) -> dict[str, str | list[str]]:
@@ -75,7 +75,7 @@ def mask_path(path: str) -> str:
     hiding = _hiding()
     if hiding is None or not suspects((path,), hiding):
         return path
-    return settled(path, lambda path: apply_patterns_to_masked(_mask_path(path, hiding), hiding))
+    return hiding.whole(path, lambda path, hiding: apply_patterns_to_masked(_mask_path(path, hiding), hiding))
 
 
 def mask_host(host: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .hiding import Hiding, settled
+from .hiding import Hiding
 from .keys import NAMED, NAMED_FIELDS, NAMING, NAMING_VALUES, PLACES, is_code_of_oauth
 from .numbers import is_card_number
 from .patterns import apply_patterns_to_masked
@@ -13,7 +13,7 @@ from .patterns import apply_patterns_to_masked
 def mask_data(value: Any, hiding: Hiding) -> Any:
     """Hide what stands under secret keys, and mask all texts; `value` is made of what `json.loads` gives."""
     if isinstance(value, str):
-        return settled(value, lambda text: apply_patterns_to_masked(hiding.inner(text), hiding))
+        return hiding.whole(value, lambda text, hiding: apply_patterns_to_masked(hiding.inner(text), hiding))
     if isinstance(value, list):
         return _mask_items(value, hiding)
     if isinstance(value, dict):

@@ -6,7 +6,7 @@ which nothing was found is remembered, so no secret is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 # Clients invent texts: what is remembered is bounded, and no longer text is.
@@ -22,10 +22,10 @@ class HarmlessTexts:
     def __init__(self) -> None:
         self._texts: set[str] = set()
 
-    def unknown(self, texts: Iterable[str]) -> list[str]:
+    def unknown(self, texts: Collection[str]) -> list[str]:
         """Give those of some texts that have to be searched."""
         known = self._texts
-        return [text for text in texts if text not in known]
+        return [] if known.issuperset(texts) else [text for text in texts if text not in known]
 
     def add(self, texts: Iterable[str]) -> None:
         new = [text for text in texts if len(text) <= LONGEST_REMEMBERED][:_MOST]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from binascii import a2b_qp
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from . import detectors
 from .hiding import Hiding
+from .suspects import suspects
 from .tokens import decoded_base64
 from .urls import mask_host, mask_url
 
@@ -47,15 +49,8 @@ def hide_header(name: str, value: str, rule: str, hiding: Hiding) -> str:
         if scheme is not None:
             rest = value[scheme.end() :]
             return value if rest == hiding.replacement else scheme[0] + hiding.hide(rule, rest)
-    elif normal in ("cookie", "cookie2"):
-        return ";".join(_hidden_cookie(part, rule, hiding) for part in value.split(";"))
-    elif normal in ("set-cookie", "set-cookie2"):
-        first, *attributes = value.split(";")
-        kept = [
-            part if _COOKIE_ATTRIBUTE.fullmatch(part) is not None else _hidden_cookie(part, rule, hiding)
-            for part in attributes
-        ]
-        return ";".join((_hidden_cookie(first, rule, hiding), *kept))
+    elif normal in ("cookie", "cookie2", "set-cookie", "set-cookie2"):
+        return ";".join(_hidden_cookies(value.split(";"), rule, hiding, has_attributes=normal.startswith("set-")))
     return hiding.hide(rule, value)
 
 
@@ -93,11 +88,18 @@ def _masked_protocols(value: str, hiding: Hiding) -> str:
     return hiding.inner(",".join(protocols))
 
 
-def _hidden_cookie(part: str, rule: str, hiding: Hiding) -> str:
-    name, equals, value = part.partition("=")
-    if not equals:
-        return part if not part.strip() or part.strip() == hiding.replacement else hiding.hide(rule, part)
-    if not value.strip() or value == hiding.replacement:
-        return part
+def _hidden_cookies(parts: Sequence[str], rule: str, hiding: Hiding, *, has_attributes: bool) -> Iterator[str]:
+    """Hide the values of cookies; `has_attributes` tells that those behind the first may be attributes of it."""
     # A client can send a secret as the name of a cookie.
-    return f"{detectors.detect(name, hiding)}={hiding.hide(rule, value)}"
+    suspected = suspects([part.partition("=")[0] for part in parts], hiding)
+    for position, part in enumerate(parts):
+        name, equals, value = part.partition("=")
+        if has_attributes and position > 0 and _COOKIE_ATTRIBUTE.fullmatch(part) is not None:
+            yield part
+        elif not equals:
+            yield part if part.strip() in ("", hiding.replacement) else hiding.hide(rule, part)
+        elif not value.strip() or value == hiding.replacement:
+            yield part
+        else:
+            shown = detectors.detect(name, hiding) if name in suspected else name
+            yield f"{shown}={hiding.hide(rule, value)}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from .rules import Rules
 from .spans import NamedSpan
+from .work import TooMuchWork, Work
 
 # JSON in a form in a URL in JSON ... : what is inside more structures than these is hidden whole.
 _MOST_LEVELS: Final = 8
@@ -33,6 +34,8 @@ class Hiding:
     level: int = 0
     findings: list[Finding] | None = None
     """Where findings go, if anybody asks for them; they hold secrets."""
+    work: Work | None = None
+    """What is left of the work on the value; None before there is one."""
 
     @property
     def replacement(self) -> str:
@@ -74,14 +77,41 @@ class Hiding:
         if self.findings is not None:
             del self.findings[count:]
 
+    def whole(self, value: str, mask: Callable[[str, Hiding], str]) -> str:
+        """Mask a value as `mask` does until nothing changes, within the bound on its work."""
+        return self.bounded(value, lambda value, hiding: settled(value, lambda text: mask(text, hiding)))
+
+    def bounded(self, value: str, mask: Callable[[str, Hiding], str]) -> str:
+        """Mask a value as `mask` does; one that costs too much is hidden whole."""
+        count = self.count_of_findings()
+        try:
+            return mask(value, Hiding(self.rules, self.mask, self.level, self.findings, Work(len(value))))
+        except TooMuchWork:
+            self.forget_findings(count)
+            return self.hide("too much work", value)
+
     def inner(self, text: str) -> str:
         """Mask a text that stood inside a structure."""
         if not text or text == self.rules.replacement:
             return text
         if self.level >= _MOST_LEVELS:
             return self.hide("nested too deep", text)
-        deeper = replace(self, level=self.level + 1)
-        return settled(text, lambda text: self.mask(text, deeper))
+        work = self.work
+        if work is None:
+            # It is a value by itself.
+            return self.bounded(text, lambda text, hiding: hiding.inner(text))
+        level = self.level + 1
+        if work.is_settled(text, level):
+            return text
+        deeper = Hiding(self.rules, self.mask, level, self.findings, work)
+        for _ in range(_MOST_ROUNDS):
+            work.spend(len(text))
+            masked = self.mask(text, deeper)
+            if masked == text:
+                work.note_settled(text, level)
+                break
+            text = masked
+        return text
 
 
 def settled(text: str, mask: Callable[[str], str]) -> str:

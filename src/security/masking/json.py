@@ -11,6 +11,8 @@ import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import Final
 
 from . import detectors
@@ -142,6 +144,12 @@ class _Neighbours:
         return {place: self.name for place, member in self.places.items() if not self.is_type or member in NAMED_FIELDS}
 
 
+@lru_cache(maxsize=64)
+def _value_of(names: tuple[str, ...]) -> re.Pattern[str]:
+    """Give the pattern of what stands before the values of some names."""
+    return re.compile(rf'"({"|".join(map(re.escape, names))})"{_SPACE}:{_SPACE}')
+
+
 class _Document:
     def __init__(self, text: str, hiding: Hiding) -> None:
         self.text = text
@@ -179,7 +187,7 @@ class _Document:
         if len(secret) > _MOST_NAMES_OF_PATTERN or max(map(len, secret)) > _LONGEST_NAME_OF_PATTERN:
             return self.masked_string_by_string(())
         after = 0
-        for match in re.finditer(rf'"({"|".join(map(re.escape, secret))})"{_SPACE}:{_SPACE}', text):
+        for match in _value_of(tuple(sorted(secret))).finditer(text):
             # A hidden container may hold one more.
             if match.start() >= after:
                 after = self.hide_value(match.end(), match[1])
@@ -249,7 +257,7 @@ class _Document:
         if _AFTER_VALUE.match(text, end) is None:
             end = _REST_OF_VALUE.match(text, end).end()  # type: ignore[union-attr]
         value = text[start:end]
-        replacement = json.dumps(self.hiding.replacement, ensure_ascii=False)
+        replacement = encode_basestring(self.hiding.replacement)
         if value not in _NO_SECRETS and value != replacement and not self.hiding.is_count(key, value):
             self.hiding.hide(f"key {key}", value)
             self.put(start, end, replacement)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextvars import ContextVar, Token
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
-from security.config import Settings, settings
+from security.config import SettingGroup, Settings
 
 from .harmless import HarmlessTexts
 from .keys import SensitiveKeys
@@ -27,11 +28,8 @@ class Rules:
     headers: tuple[str, ...]
     queries: tuple[str, ...]
     disabled_detectors: frozenset[str]
+    has_own_patterns: bool
     harmless_texts: HarmlessTexts = field(default_factory=HarmlessTexts)
-
-    @property
-    def has_own_patterns(self) -> bool:
-        return not DEFAULT_PATTERNS.issuperset(self.body)
 
 
 _held: ContextVar[tuple[Rules | None] | None] = ContextVar("security_masking_rules", default=None)
@@ -61,19 +59,54 @@ def current_rules() -> Rules | None:
     return _read_rules() if held is None else held[0]
 
 
+_settings: Final = SettingGroup(
+    Settings.HIDE_SENSITIVE_DATA,
+    Settings.SENSITIVE_DATA_REPLACEMENT,
+    Settings.SENSITIVE_KEYS,
+    Settings.INNOCENT_KEYS,
+    Settings.HIDE_SENSITIVE_DATA_PATTERNS,
+    Settings.DISABLED_DETECTORS,
+)
+# What the settings were when they were last read, and the rules that they made.
+_latest: tuple[tuple[Any, ...], Rules | None] = ((), None)
+
+
 def _read_rules() -> Rules | None:
-    if not settings.HIDE_SENSITIVE_DATA:
+    global _latest
+    values = _settings.values()
+    known, rules = _latest
+    if values == known:
+        return rules
+    if not _is_plain(values):
+        # It may be another one each time that it is looked at.
+        return _rules_of(*values)
+    # A site can change a list in place, at any moment: the rules are made of the copy that is compared with it later.
+    copied = deepcopy(values)
+    rules = _rules_of(*copied)
+    _latest = copied, rules
+    return rules
+
+
+def _is_plain(value: object) -> bool:
+    if type(value) is dict:
+        return all(map(_is_plain, (*value, *value.values())))
+    if type(value) in (tuple, list, set, frozenset):
+        return all(map(_is_plain, value))  # type: ignore[call-overload]
+    return type(value) in (str, bool)
+
+
+def _rules_of(
+    is_on: bool,
+    replacement: str,
+    added: Collection[str],
+    innocent: Collection[str],
+    patterns: Mapping[str, Collection[str]],
+    disabled: Collection[str],
+) -> Rules | None:
+    if not is_on:
         return None
-    patterns = settings.HIDE_SENSITIVE_DATA_PATTERNS
-    return _rules(
-        settings.SENSITIVE_DATA_REPLACEMENT,
-        _fixed(settings.SENSITIVE_KEYS),
-        _fixed(settings.INNOCENT_KEYS),
-        _fixed(patterns.get("BODY", ())),
-        _fixed(patterns.get("HEADERS", ())),
-        _fixed(patterns.get("QUERIES", ())),
-        _fixed(settings.DISABLED_DETECTORS),
-    )
+    groups = [patterns.get(group, ()) for group in ("BODY", "HEADERS", "QUERIES")]
+    return _rules(replacement, *map(_fixed, (added, innocent, *groups, disabled)))
 
 
 def _fixed(texts: Collection[str]) -> tuple[str, ...]:
@@ -90,7 +123,8 @@ def _rules(
     queries: tuple[str, ...],
     disabled: tuple[str, ...],
 ) -> Rules:
-    return Rules(replacement, SensitiveKeys(added, innocent), body, headers, queries, frozenset(disabled))
+    keys, has_own_patterns = SensitiveKeys(added, innocent), not DEFAULT_PATTERNS.issuperset(body)
+    return Rules(replacement, keys, body, headers, queries, frozenset(disabled), has_own_patterns)
 
 
 @lru_cache(maxsize=256)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Collection, Set
 
 from . import detectors
 from .hiding import Hiding
 
 
-def suspects(texts: Iterable[str], hiding: Hiding) -> Set[str]:
+def suspects(texts: Collection[str], hiding: Hiding) -> Set[str]:
     """Give those of some texts that can have a secret in them; where none can, that is told for all at once."""
     if hiding.rules.has_own_patterns:
         return set(texts)
@@ -18,7 +18,8 @@ def suspects(texts: Iterable[str], hiding: Hiding) -> Set[str]:
         return frozenset()
     suspected: set[str] = set()
     if _may_have_secret("\n".join(unknown), hiding):
-        suspected.update(text for text in unknown if _may_have_secret(text, hiding))
+        # Of one text that is told already.
+        suspected.update(text for text in unknown if len(unknown) == 1 or _may_have_secret(text, hiding))
     harmless.add(text for text in unknown if text not in suspected)
     return suspected
 

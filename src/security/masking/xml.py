@@ -142,6 +142,9 @@ class _Document:
         if end < 0:
             self.missing.add(closer)
             end = len(self.text)
+            if not self.tags:
+                # Nothing follows, so there is no tag, and what would be found here is given up.
+                return end
         else:
             self.tags += 1
         if not self.hidden:

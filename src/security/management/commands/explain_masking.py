@@ -45,7 +45,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{rule}: {shown}{times}")
         if not findings:
             self.stdout.write("No rule hides anything.")
-        if claimed and kind.name not in settings.LOG_RESPONSE_BODY_CONTENT_TYPES:
+        if claimed and not kind.is_stored:
             setting = Settings.LOG_RESPONSE_BODY_CONTENT_TYPES.name
             self.stdout.write(f"A body of the type {kind.name} is not stored: {setting} leaves it out.")
         if not options["no_body"]:
