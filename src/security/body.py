@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
 from encodings import normalize_encoding
@@ -95,6 +94,12 @@ class MediaType:
     def is_json(self) -> bool:
         return self.name == "application/json" or self.name.endswith("+json")
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether SECURITY_LOG_RESPONSE_BODY_CONTENT_TYPES has it, in capitals or not (RFC 9110, 8.3.1)."""
+        types = settings.LOG_RESPONSE_BODY_CONTENT_TYPES
+        return self.name in types or any(self.name == str(stored).lower() for stored in types)
+
 
 def media_type(content_type: str) -> MediaType:
     """Read the value of a Content-Type header; a charset that is none of the web's is taken for UTF-8."""
@@ -123,7 +128,7 @@ class Body:
         A body of a content type that is not in SECURITY_LOG_RESPONSE_BODY_CONTENT_TYPES gives an empty text.
         """
         kind = media_type(self.content_type)
-        if not self.content or kind.name not in settings.LOG_RESPONSE_BODY_CONTENT_TYPES:
+        if not self.content or not kind.is_stored:
             return ""
         text = decoded_body(self.content, kind)
         bound = capture_bound(limit)
@@ -156,6 +161,6 @@ def decoded_body(content: bytes, kind: MediaType) -> str:
     return content.decode(charset, "replace")
 
 
-def is_encoded(headers: Mapping[str, str]) -> bool:
+def is_encoded(content_encoding: str) -> bool:
     """Tell whether a body is compressed or otherwise encoded (RFC 9110, 8.4), so that its bytes are no text."""
-    return headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity")
+    return content_encoding.strip().lower() not in ("", "identity")

@@ -22,11 +22,14 @@ _CAUSED: Final = "\nThe above exception was the direct cause of the following ex
 _DURING: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
 
-def traceback_of(error: BaseException) -> str:
-    """Give the traceback of an exception with those that led to it, the latest last, as Python prints it."""
+def traceback_of(error: BaseException, *, instead_of_texts: str | None = None) -> str:
+    """Give the traceback of an exception with those that led to it, the latest last, as Python prints it.
+
+    `instead_of_texts` stands for what each exception says, where that could quote what must not be told.
+    """
     parts: list[str] = []
     for exception, before in _chain(error):
-        parts += (before, *_one(exception))
+        parts += (before, *_one(exception, instead_of_texts))
     return "".join(parts)
 
 
@@ -45,16 +48,16 @@ def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
     return reversed(chain)
 
 
-def _one(error: BaseException) -> Iterator[str]:
+def _one(error: BaseException, instead: str | None) -> Iterator[str]:
     yield from _frames(error)
-    yield _last_line(error)
+    yield _last_line(error, instead)
     for note in list(getattr(error, "__notes__", None) or ())[:_MOST_EXCEPTIONS]:
-        yield f"{_text_of(note)}\n"
+        yield f"{_text_of(note, instead)}\n"
     if isinstance(error, BaseExceptionGroup):
         for number, member in enumerate(error.exceptions[:_MOST_EXCEPTIONS], start=1):
             yield f"---------------- {number} of {len(error.exceptions)} ----------------\n"
             yield from _frames(member)
-            yield _last_line(member)
+            yield _last_line(member, instead)
 
 
 def _frames(error: BaseException) -> Iterator[str]:
@@ -75,18 +78,20 @@ def _frames(error: BaseException) -> Iterator[str]:
             yield f"    {source}\n"
 
 
-def _last_line(error: BaseException) -> str:
+def _last_line(error: BaseException, instead: str | None) -> str:
     kind = type(error)
     name = (
         kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
     )
-    text = _text_of(error)
+    text = _text_of(error, instead)
     return f"{name}: {text}\n" if text else f"{name}\n"
 
 
-def _text_of(value: object) -> str:
+def _text_of(value: object, instead: str | None) -> str:
     try:
         text = str(value)
+        if text and instead is not None:
+            return instead
         return text if len(text) <= _LONGEST_TEXT else without_cut_end(text[:_LONGEST_TEXT])
     except BaseException:  # the site's own `__str__` may raise anything, and is nobody's business here
         return "<no text>"

@@ -7,7 +7,7 @@ import json
 import pytest
 from django.test import override_settings
 
-from security.body import Body, capture_bound, media_type
+from security.body import Body, capture_bound, is_encoded, media_type
 
 
 def test_only_the_configured_content_types_are_stored() -> None:
@@ -18,6 +18,12 @@ def test_only_the_configured_content_types_are_stored() -> None:
     with override_settings(SECURITY_LOG_RESPONSE_BODY_CONTENT_TYPES=["text/plain"]):
         assert Body(b"x", "text/plain").stored(10) == "x"
         assert Body(b"x", "text/html").stored(10) == ""
+
+
+@override_settings(SECURITY_LOG_RESPONSE_BODY_CONTENT_TYPES=["Text/Plain"])
+def test_a_content_type_is_the_same_in_capitals() -> None:
+    assert Body(b"x", "text/plain").stored(10) == "x"
+    assert Body(b"x", "TEXT/plain; charset=utf-8").stored(10) == "x"
 
 
 def test_the_length_is_the_limit_and_none_is_no_limit() -> None:
@@ -89,5 +95,26 @@ def test_json_is_read_as_its_bytes_say_whatever_its_label_says(label: str, encod
     assert body.stored(1000).lstrip("\ufeff") == '{"password": "[Filtered]"}'
 
 
-def test_the_media_types_of_clients_are_not_kept_whole() -> None:
-    assert media_type("application/json" + " " * 100_000) == media_type("application/json" + " " * 200_000)
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32-le"])
+def test_a_text_of_wide_characters_is_known_by_its_first_bytes(encoding: str) -> None:
+    text = "<password>hunter2</password>"
+    assert Body(text.encode(encoding), "text/xml").stored(1000).lstrip("\ufeff") == "<password>[Filtered]</password>"
+
+
+@override_settings(SECURITY_LOG_RESPONSE_BODY_CONTENT_TYPES=["application/problem+json"])
+def test_a_type_that_is_written_in_json_is_shortened_to_json() -> None:
+    whole = json.dumps({"detail": "x" * 2000})
+    assert json.loads(Body(whole.encode(), "application/problem+json").stored(1000)) == {"detail": "x" * 250 + "…"}
+
+
+def test_of_the_media_type_of_a_client_only_the_beginning_is_read_and_remembered() -> None:
+    assert media_type("text/html; " + "a=b; " * 10 + "charset=latin-1").charset == "latin_1"
+    assert media_type("text/html; " + "a=b; " * 100 + "charset=latin-1").charset == "utf_8"
+
+
+@pytest.mark.parametrize(
+    ("content_encoding", "encoded"),
+    [("", False), (" ", False), ("identity", False), (" Identity ", False), ("gzip", True), ("identity, br", True)],
+)
+def test_a_body_without_an_encoding_is_text(content_encoding: str, encoded: bool) -> None:
+    assert is_encoded(content_encoding) is encoded

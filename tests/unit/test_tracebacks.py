@@ -23,6 +23,18 @@ def test_it_reads_as_python_prints_it() -> None:
     assert traceback_of(error).splitlines() == [line for line in pythons if not line or set(line) - set(" ~^")]
 
 
+def test_what_the_exceptions_say_can_be_left_out() -> None:
+    error = raised(ValueError("quotes"), cause=raised(KeyError("quotes")))
+    error.add_note("quotes")
+    group = raised(ExceptionGroup("quotes", [error, KeyError("quotes"), ValueError()]))
+    group.__context__ = error
+    text = traceback_of(group, instead_of_texts="[Filtered]")
+    assert "quotes" not in text
+    assert "in raised\n    raise error from cause\n" in text
+    assert "KeyError: [Filtered]\n" in text
+    assert "\nValueError\n" in text
+
+
 def test_what_led_to_it_comes_first() -> None:
     error = ValueError("second")
     error.__context__ = KeyError("first")

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from security import recording
+from security.context import inside
 from security.ids import new_id
+from security.records import InputRequestRecord
 from security.traces import Traceparent, incoming, span_id_of
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -48,6 +51,15 @@ def test_a_state_that_cannot_be_passed_on_is_not(state: str | None) -> None:
 def test_whatever_is_read_is_valid(header: str) -> None:
     read = Traceparent.read(header)
     assert read is None or Traceparent.read(str(read)) == read._replace(flags=read.flags & 3)
+
+
+@pytest.mark.parametrize("own", [None, f"00-{'a' * 32}-{SPAN}-01"])
+def test_a_record_that_came_with_a_trace_keeps_it(own: str | None) -> None:
+    parent = InputRequestRecord(traceparent=f"00-{TRACE}-{SPAN}-01")
+    record = InputRequestRecord(traceparent=own)
+    with inside(parent):
+        (entry,) = recording.begin(record)
+    assert entry.traceparent == (own or f"00-{TRACE}-{span_id_of(record.id)}-01")
 
 
 def test_the_span_of_a_record_is_the_end_of_its_id() -> None:

@@ -76,6 +76,40 @@ def test_members_that_do_not_fit_are_left_out_from_the_end() -> None:
     assert json.loads(shortened) == {"name0": 0, "name1": 1, "name2": 2, "name3": 3, "name4": 4, ELLIPSIS: ELLIPSIS}
 
 
+def test_texts_are_shortened_further_before_members_are_left_out() -> None:
+    text = json.dumps({"note": "n" * 400, "name": "Ann", "street": "s" * 300, "count": 7})
+    assert truncate_json(text, 100, 250) == f'{{"note":"{"n" * 12}…","name":"Ann","street":"{"s" * 12}…","count":7}}'
+
+
+def test_where_members_are_left_out_in_any_case_a_long_text_leaves_room_for_others() -> None:
+    text = json.dumps({"note": "n" * 400} | {f"name{i}": i for i in range(100)})
+    shortened = truncate_json(text, 100, 250)
+    assert shortened is not None
+    assert json.loads(shortened) == {
+        "note": "n" * 25 + ELLIPSIS,
+        **{f"name{i}": i for i in range(5)},
+        ELLIPSIS: ELLIPSIS,
+    }
+
+
+def test_what_is_hidden_stays_whole_where_texts_are_shortened_further() -> None:
+    text = json.dumps({"note": "n" * 400, "password": "[Filtered]", "street": "s" * 300})
+    shortened = truncate_json(text, 100, 250)
+    assert shortened is not None
+    assert json.loads(shortened)["password"] == "[Filtered]"
+
+
+def test_names_are_kept_longer_than_texts() -> None:
+    name = "a_name_of_24_characters_"
+    shortened = truncate_json(json.dumps({name: "n" * 400, "b": "b" * 30, "c": "c" * 30}), 100, 250)
+    assert shortened is not None
+    assert list(json.loads(shortened)) == [name, "b", "c"]
+
+
+def test_a_document_that_is_no_json_behind_what_fits_is_shortened_all_the_same() -> None:
+    assert truncate_json('{"a": 1, "note": "' + "n" * 400 + '", x}', 100, 250) == '{"a":1,"…":"…"}'
+
+
 def test_a_document_nested_100_000_deep_is_shortened_without_recursion() -> None:
     deep = "[" * 100_000 + "]" * 100_000
     shortened = truncate_json(deep, 1000, 250)

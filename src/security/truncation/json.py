@@ -18,6 +18,14 @@ _CUT_MEMBER: Final = f"{_CUT_TEXT}:{_CUT_TEXT}"
 # What is held back to say, in the innermost container, that something was cut.
 _RESERVE: Final = len(_CUT_MEMBER) + 1
 
+# Which parts of a document one text may take, tried one after the other.
+_SHARES: Final = (4, 8, 16)
+# A replacement such as "[Filtered]" is not cut.
+_SHORTEST_CUT: Final = 12
+
+# About what a member of an object takes: a short name, and a value.
+_SHORT_MEMBER: Final = 12
+
 _CHARACTER: Final = r'(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))'
 # The possessive quantifiers (*+) never step back, so a token costs its length and no more.
 _TOKEN: Final = re.compile(
@@ -47,17 +55,46 @@ class _Next(Enum):
 def truncate_json(text: str, limit: int, string_limit: int) -> str | None:
     """Give a valid JSON document of at most `limit` characters, or None if `text` is no JSON.
 
-    Texts and numbers longer than `string_limit` characters are cut, then members are left out from the end. A cut
-    text ends with an ellipsis; a container that lost members has an ellipsis as its last one. White space between
-    tokens goes first. `text` may itself be cut off anywhere. A `limit` too small for any document gives None.
+    Texts and numbers longer than `string_limit` characters are cut, and shorter where that keeps all members; then
+    members are left out from the end. A cut text ends with an ellipsis; a container that lost members has an ellipsis
+    as its last one. White space between tokens goes first. `text` may itself be cut off anywhere. A `limit` too small
+    for any document gives None.
     """
-    return _Shortening(limit, string_limit).of(text)
+    shortening = _Shortening(limit, string_limit, string_limit)
+    shortened = shortening.of(text)
+    if not shortening.has_left_out:
+        return shortened
+    longest_name = min(string_limit, max(limit // _SHARES[0], _SHORTEST_CUT))
+    for share in _SHARES:
+        longest = limit // share
+        if not _SHORTEST_CUT <= longest < string_limit:
+            continue
+        if share != _SHARES[0] and _has_too_many_members(text, limit):
+            break
+        shortening = _Shortening(limit, longest, longest_name)
+        attempt = shortening.of(text)
+        if attempt is None:
+            # What lies behind the end of the document before is no JSON.
+            break
+        if not shortening.has_left_out:
+            return attempt
+        if share == _SHARES[0]:
+            # Where members are left out in any case, no text takes the place of all others.
+            shortened = attempt
+    return shortened
+
+
+def _has_too_many_members(text: str, limit: int) -> bool:
+    """Tell quickly of most documents, such as long lists, that no cut of their texts makes room for all members."""
+    return text.count('":') * _SHORT_MEMBER > limit or text.count(",") > limit
 
 
 class _Shortening:
-    def __init__(self, limit: int, string_limit: int) -> None:
+    def __init__(self, limit: int, string_limit: int, name_limit: int) -> None:
         self.limit = limit
         self.string_limit = string_limit
+        self.name_limit = name_limit
+        self.has_left_out = False
         self.pieces: list[str] = []
         self.length = 0
         self.open: list[str] = []
@@ -91,16 +128,16 @@ class _Shortening:
         if kind == "mark":
             return self.take_mark(piece, wanted)
         if kind == "string" and wanted in (_Next.NAME, _Next.NAME_OR_CLOSE):
-            self.lead += self.shortened(piece)
+            self.lead += self.shortened(piece, self.name_limit)
             return _Next.COLON
         if wanted not in (_Next.VALUE, _Next.VALUE_OR_CLOSE):
             return None
-        return self.add_value(self.shortened(piece))
+        return self.add_value(self.shortened(piece, self.string_limit))
 
     def take_mark(self, mark: str, wanted: _Next) -> _Next | str | None:
         if mark in "{[" and wanted in (_Next.VALUE, _Next.VALUE_OR_CLOSE):
             if not self.has_room(mark, depth=len(self.open) + 1):
-                return self.cut()
+                return self.leave_out()
             self.put(mark)
             self.open.append(mark)
             self.is_empty = True
@@ -122,7 +159,7 @@ class _Shortening:
 
     def add_value(self, piece: str) -> _Next | str | None:
         if not self.has_room(piece, depth=len(self.open)):
-            return self.cut()
+            return self.leave_out()
         self.put(piece)
         return self.after_value()
 
@@ -140,15 +177,20 @@ class _Shortening:
         self.length += len(self.lead) + len(piece)
         self.lead = ""
 
-    def shortened(self, piece: str) -> str:
+    def shortened(self, piece: str, longest: int) -> str:
         """Cut a text or number token to the length that one may have, as a text that says so."""
-        if len(piece) <= self.string_limit:
+        if len(piece) <= longest:
             return piece
         start = 1 if piece[0] == '"' else 0
-        kept = _first_characters(self.string_limit).match(piece, start)
+        kept = _first_characters(longest).match(piece, start)
         if kept is None or kept.end() >= len(piece) - start:
             return piece
         return f'"{_without_half_a_pair(kept[0])}{ELLIPSIS}"'
+
+    def leave_out(self) -> str | None:
+        """Close the document here, as what comes does not fit."""
+        self.has_left_out = True
+        return self.cut()
 
     def cut(self) -> str | None:
         """Close the document here, and say that something was cut."""
@@ -160,7 +202,7 @@ class _Shortening:
         return "".join((*self.pieces, comma, mark, closers))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _first_characters(count: int) -> re.Pattern[str]:
     return re.compile(f"{_CHARACTER}{{0,{count}}}+")
 

@@ -49,7 +49,7 @@ def fit_mapping(mapping: Mapping[str, str | list[str]], limit: int, *, more: int
     A member that does not fit is cut; where members are left out, a member named with an ellipsis says how many.
     `more` are left out already.
     """
-    if more == 0 and _fits(mapping, limit):
+    if more == 0 and fits(mapping, limit):
         return dict(mapping)
     kept: dict[str, str | list[str]] = {}
     room = limit
@@ -69,14 +69,17 @@ def fit_mapping(mapping: Mapping[str, str | list[str]], limit: int, *, more: int
     return kept
 
 
-def _fits(mapping: Mapping[str, str | list[str]], limit: int) -> bool:
+def fits(mapping: Mapping[str, str | list[str]], limit: int) -> bool:
     """Tell quickly whether a mapping, as most are, can be stored as it is; False where that takes a closer look."""
-    text = "".join(mapping)
-    for value in mapping.values():
-        if not isinstance(value, str):
+    try:
+        # The length comes first: what is too long is not joined.
+        if sum(map(len, mapping)) + sum(map(len, mapping.values())) > limit:
             return False
-        text += value
-    return len(text) <= limit and text.isascii() and "\0" not in text
+        text = "".join((*mapping, *mapping.values()))  # type: ignore[arg-type]
+    except TypeError:
+        # A name with several values
+        return False
+    return text.isascii() and "\0" not in text
 
 
 def _fit_list(values: list[str], room: int) -> tuple[list[str], int]:
