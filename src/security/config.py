@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar, cast, overload
+from typing import Any, Final, Generic, TypeVar, overload
 
 from django.conf import Settings as SiteSettings
 from django.conf import settings as site_settings
@@ -79,20 +79,23 @@ USER_SOURCE = Expected("'session' or 'loaded'", lambda value: value in ("session
 class Setting(Generic[T]):
     """One setting; as an attribute of `settings` it gives the site's value, or else the default.
 
-    `alias` is the second name under which the documentation writes the same setting; the first name wins.
+    `alias` is the second name under which the documentation writes the same setting: the second attribute that holds
+    it; the first name wins. What is published and has no effect in this version is not `is_used`.
     """
 
     name: str
-    names: tuple[str, ...]
 
-    def __init__(self, default: T, expected: Expected, *, alias: str | None = None) -> None:
+    def __init__(self, default: T, expected: Expected, *, is_used: bool = True) -> None:
         self.default = default
         self.expected = expected
-        self.alias = PREFIX + alias if alias else None
+        self.is_used = is_used
+        self.alias: str | None = None
+        self.names: tuple[str, ...] = ()
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.name = PREFIX + name
-        self.names = (self.name, self.alias) if self.alias else (self.name,)
+        self.names = (*self.names, PREFIX + name)
+        self.name = self.names[0]
+        self.alias = self.names[1] if len(self.names) > 1 else None
 
     @overload
     def __get__(self, instance: None, owner: type) -> Setting[T]: ...
@@ -105,11 +108,14 @@ class Setting(Generic[T]):
         # The attributes of this object are what stands in a settings module; it is another one while settings are
         # overridden.
         holder = _site_settings_state.get("_wrapped")
-        is_module = type(holder) is SiteSettings
+        if type(holder) is SiteSettings:
+            values: dict[str, T] = holder.__dict__
+            default = self.default if self.alias is None else values.get(self.alias, self.default)
+            return values.get(self.name, default)
         for name in self.names:
-            value = holder.__dict__.get(name, _UNSET) if is_module else getattr(site_settings, name, _UNSET)
+            value: T | object = getattr(site_settings, name, _UNSET)
             if value is not _UNSET:
-                return cast("T", value)
+                return value  # type: ignore[return-value]
         return self.default
 
 
@@ -196,16 +202,18 @@ class Settings:
     DISABLED_DETECTORS = Setting[Collection[str]]((), TEXTS)
 
     # Where it is kept
-    BACKENDS = Setting[Collection[str] | None](None, TEXTS.or_none(), alias="BACKEND_WRITERS")
+    BACKENDS = Setting[Collection[str] | None](None, TEXTS.or_none())
+    BACKEND_WRITERS = BACKENDS
     BACKEND_READER = Setting[str | None](None, TEXT.or_none())
     RAISE_WRITER_EXCEPTIONS = Setting[bool](False, FLAG)
-    LOG_DB_NAME = Setting[str | None](None, TEXT.or_none(), alias="DB_NAME")
+    LOG_DB_NAME = Setting[str | None](None, TEXT.or_none())
+    DB_NAME = LOG_DB_NAME
     # How long one statement may wait for a locked log, in seconds (PostgreSQL and MariaDB).
     LOG_DB_TIMEOUT = Setting[float](2, SECONDS)
-    BACKUP_STORAGE_PATH = Setting[str | None](None, TEXT.or_none())
-    ELASTICSEARCH_DATABASE = Setting[Mapping[str, Any]]({}, MAPPING)
-    ELASTICSEARCH_AUTO_REFRESH = Setting[bool](False, FLAG)
-    ELASTICSEARCH_LOGSTASH_WRITER = Setting[bool](False, FLAG)
+    BACKUP_STORAGE_PATH = Setting[str | None](None, TEXT.or_none(), is_used=False)
+    ELASTICSEARCH_DATABASE = Setting[Mapping[str, Any]]({}, MAPPING, is_used=False)
+    ELASTICSEARCH_AUTO_REFRESH = Setting[bool](False, FLAG, is_used=False)
+    ELASTICSEARCH_LOGSTASH_WRITER = Setting[bool](False, FLAG, is_used=False)
 
     # Throttling
     THROTTLING_ENABLED = Setting[bool](True, FLAG)
@@ -217,14 +225,32 @@ class Settings:
     THROTTLING_FAILURE_VIEW = Setting[str]("security.views.throttling_failure_view", PATH)
 
     # django-debug-toolbar
-    DEBUG_TOOLBAR = Setting[bool](False, FLAG)
-    SHOW_DEBUG_TOOLBAR = Setting[bool](False, FLAG)
-    DEBUG_TOOLBAR_IGNORE_URL_REGEX_PATHS = Setting[Collection[str]]((), TEXTS)
+    DEBUG_TOOLBAR = Setting[bool](False, FLAG, is_used=False)
+    SHOW_DEBUG_TOOLBAR = Setting[bool](False, FLAG, is_used=False)
+    DEBUG_TOOLBAR_IGNORE_URL_REGEX_PATHS = Setting[Collection[str]]((), TEXTS, is_used=False)
 
 
 settings: Final = Settings()
 
 
+class SettingGroup:
+    """Settings that are read together, for what is asked again and again; none of them has a second name."""
+
+    def __init__(self, *members: Setting[Any]) -> None:
+        if any(member.alias for member in members):
+            raise ValueError("A setting with a second name is read by itself.")
+        self._members = members
+        self._names = [member.name for member in members]
+        self._defaults = [member.default for member in members]
+
+    def values(self) -> tuple[Any, ...]:
+        """Give their values, in the order of the settings."""
+        holder = _site_settings_state.get("_wrapped")
+        if type(holder) is SiteSettings:
+            return tuple(map(holder.__dict__.get, self._names, self._defaults))
+        return tuple(member.__get__(settings, Settings) for member in self._members)
+
+
 def all_settings() -> Iterator[Setting[Any]]:
-    """Go through every setting of the library."""
-    return (member for member in vars(Settings).values() if isinstance(member, Setting))
+    """Go through every setting of the library, through one with two names once."""
+    return iter(dict.fromkeys(member for member in vars(Settings).values() if isinstance(member, Setting)))

@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.contrib.auth.models import Group
@@ -16,11 +17,14 @@ from django.db import OperationalError, connection, connections, transaction
 from django.test import Client, override_settings
 
 from security import recording
+from security.backends.sql.checks import check_characters
 from security.backends.sql.models import InputRequestLog
-from security.backends.sql.watchdog import Watchdog
 from security.backends.sql.writer import SQLWriter
+from security.databases.watchdog import Watchdog
 from security.delivery import health, lost_entries
+from security.enums import Event as LogEvent
 from security.records import InputRequestRecord
+from tests.acceptance.servers import wait_until
 
 MULTIPLE = "security.backends.sql.db_router.MultipleDBSecurityLoggerRouter"
 TABLE = InputRequestLog._meta.db_table
@@ -150,6 +154,76 @@ def test_a_log_that_is_full_does_not_stop_the_site(caplog: pytest.LogCaptureFixt
     assert "full" in loss_messages(caplog)[0]
 
 
+@pytest.fixture(params=["latin1", "utf8mb3", "utf8mb4"])
+def charset(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Have a database with tables of the logs in a character set, at the alias for logs."""
+    if connection.vendor != "mysql":
+        # Others have one for all tables.
+        yield "utf8mb4"
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE narrow CHARACTER SET {request.param}")
+    try:
+        with logs_at(NAME="narrow"):
+            yield request.param
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP DATABASE narrow")
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "log"])
+def test_a_character_set_that_takes_no_emoji_is_said_before_and_after_the_tables_are_made(charset: str) -> None:
+    for _ in range(2):
+        said = [f"{message.id} {message.msg}" for message in check_characters(databases=["default", "log"])]
+        assert len(said) == (charset != "utf8mb4")
+        assert all(one.startswith("security_logger.W014") and f"in {charset}:" in one for one in said)
+        call_command("migrate", database="log", verbosity=0)
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "log"])
+def test_what_a_character_set_does_not_take_is_stored_in_ascii(charset: str) -> None:
+    call_command("migrate", database="log", verbosity=0)
+    records = [InputRequestRecord(path=path) for path in ("/plain/", "/č/", "/\N{GRINNING FACE}/")]
+    SQLWriter().write([entry for record in records for entry in recording.begin(record)])
+    alone = InputRequestRecord(path="/\N{GRINNING FACE}/")
+    SQLWriter().write(recording.begin(alone))
+    alone.slug = "\N{GRINNING FACE}"
+    SQLWriter().write(recording.complete(alone, LogEvent.FINISHED))
+    stored = [(log.path, log.slug) for log in InputRequestLog.objects.order_by("id")]
+    face = "\N{GRINNING FACE}" if charset == "utf8mb4" else "\\U0001f600"
+    czech = "\\u010d" if charset == "latin1" else "č"
+    assert stored == [("/plain/", None), (f"/{czech}/", None), (f"/{face}/", None), (f"/{face}/", face)]
+
+
+@contextmanager
+def table_missing(database: Any) -> Iterator[None]:
+    """Have no table for requests at a connection for a while."""
+
+    def rename(old: str, new: str) -> None:
+        with database.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+    rename(TABLE, "elsewhere")
+    try:
+        yield
+    finally:
+        rename("elsewhere", TABLE)
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "log"])
+@pytest.mark.parametrize(
+    ("alias", "routers", "command"),
+    [("default", [], "(Run 'manage.py migrate'.)"), ("log", [MULTIPLE], "(Run 'manage.py migrate --database log'.)")],
+)
+def test_a_table_that_is_missing_is_said_with_what_makes_it(
+    alias: str, routers: list[str], command: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with override_settings(DATABASE_ROUTERS=routers, SECURITY_LOG_DB_NAME=alias), table_missing(connections[alias]):
+        assert Client().get("/").content == b"home"
+    assert all(message.endswith(command) for message in loss_messages(caplog)), loss_messages(caplog)
+    assert lost_entries() == {"sql": 2}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_connection_that_the_server_closed_is_opened_again() -> None:
     client = Client()
@@ -188,23 +262,84 @@ def test_the_watchdog_cancels_what_takes_too_long_and_nothing_else() -> None:
     assert slow.answered == 1
 
 
-def test_a_write_that_has_ended_is_watched_no_more() -> None:
+def test_a_write_that_has_ended_is_cancelled_no_more() -> None:
     watchdog, ended = Watchdog(), SlowToCancel()
     ended.may_answer.set()
-    watch = watchdog.watching(ended, 3600)
-    with watch:
-        assert len(watchdog._watches) == 1
-    assert not watchdog._watches
-    watch.cancel()
-    assert ended.answered == 0
+    with watchdog.watching(ended, 3600) as watch:
+        deadline = watch.deadline
+    # The thread that cancels was a little late.
+    watch.cancel(deadline)
+    with watchdog.watching(ended, 3600):
+        watch.cancel(deadline)
+        assert ended.answered == 0
+        watch.cancel(watch.deadline)
+        assert ended.answered == 1
+
+
+def test_a_write_is_cancelled_once() -> None:
+    watchdog, slow = Watchdog(), SlowToCancel()
+    with watchdog.watching(slow, 5) as watch:
+        late = watch.deadline + 1
+        assert watch.take_overdue(watch.deadline - 1) is None
+        assert watch.take_overdue(late) == watch.deadline
+        assert watch.take_overdue(late) is None
+    with watchdog.watching(slow, 5):
+        assert watch.take_overdue(late + 10) == watch.deadline
+
+
+def test_a_watchdog_that_fell_asleep_wakes_for_the_next_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("security.databases.watchdog._IDLE_LOOKS", 0)
+    monkeypatch.setattr("security.databases.watchdog._INTERVAL", 0.01)
+    watchdog = Watchdog()
+    for _ in range(3):
+        slow = SlowToCancel()
+        slow.may_answer.set()
+        with watchdog.watching(slow, 0.01):
+            assert slow.is_asked.wait(10)
+        wait_until(lambda: watchdog._is_asleep, "the sleep of the watchdog")
+
+
+def test_a_watchdog_whose_thread_could_not_start_starts_it_for_the_next_write() -> None:
+    watchdog, slow = Watchdog(), SlowToCancel()
+    slow.may_answer.set()
+    with patch.object(Thread, "start", side_effect=RuntimeError("can't start new thread")), watchdog.watching(slow, 60):
+        pass
+    with watchdog.watching(slow, 0.01):
+        assert slow.is_asked.wait(10)
+
+
+def test_a_cancellation_that_could_not_start_is_started_at_the_next_look() -> None:
+    watchdog, slow = Watchdog(), SlowToCancel()
+    slow.may_answer.set()
+    start, refused = Thread.start, []
+
+    def start_unless_first(thread: Thread) -> None:
+        if thread.name == "security-log-cancel" and not refused:
+            refused.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with patch.object(Thread, "start", start_unless_first), watchdog.watching(slow, 0.01):
+        assert slow.is_asked.wait(10)
+    assert refused
+
+
+def test_two_writes_of_one_connection_are_watched_each() -> None:
+    watchdog, shared = Watchdog(), SlowToCancel()
+    shared.may_answer.set()
+    with watchdog.watching(shared, 0.01) as outer:
+        with watchdog.watching(shared, 3600) as inner:
+            assert inner is not outer
+        assert outer.deadline is not None or shared.answered == 1
+        assert shared.is_asked.wait(10)
 
 
 def test_a_write_can_begin_in_the_middle_of_the_steps_of_another() -> None:
-    # As a signal handler or a finalizer does.
-    watchdog = Watchdog()
+    # As a signal handler does.
+    watchdog, other = Watchdog(), SlowToCancel()
 
     def write_in_between() -> None:
-        with watchdog._lock, watchdog.watching(SlowToCancel(), 3600):
+        with watchdog._lock, watchdog.watching(other, 3600) as watch, watch._lock, watchdog.watching(other, 3600):
             pass
 
     thread = Thread(target=write_in_between, daemon=True)

@@ -23,6 +23,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
 from security import recording
+from security.backends.sql.counter import SQLCounter
 from security.backends.sql.models import CommandLog, InputRequestLog, OutputRequestLog
 from security.backends.sql.writer import SQLWriter
 from security.backends.testing import capture_security_logs
@@ -30,6 +31,7 @@ from security.context import bind, inside
 from security.decorators import log_exempt, log_with_data
 from security.delivery import deliver, health, lost_entries, waiting
 from security.enums import Event, RequestLogState
+from security.rates import Limit
 from security.records import CommandRecord, OutputRequestRecord
 from tests import databases
 from tests.acceptance.servers import wait_until
@@ -254,6 +256,15 @@ def test_a_command_is_a_scope_as_well() -> None:
     assert CommandLog.objects.get().version == 2
 
 
+def test_a_record_that_is_complete_keeps_nothing_any_more() -> None:
+    record = CommandRecord(name="work")
+    with inside(record):
+        deliver(recording.complete(record, Event.FINISHED))
+        with transaction.atomic():
+            call("a")
+        assert paths() == ["/a"]
+
+
 def test_a_write_outside_the_transaction_takes_along_what_waits() -> None:
     with log_with_data():
         rolled_back(lambda: call("a"))
@@ -280,6 +291,22 @@ def test_an_outage_does_not_take_what_waits_with_it(is_over: bool, monkeypatch: 
     assert paths() == ([] if is_over else ["/waits", "/written"])
     # The two entries of one call, and those of the other one if the outage lasts until there is nowhere to wait.
     assert lost_entries()["sql"] - lost == (4 if is_over else 2)
+
+
+def test_what_waited_is_counted_as_lost_where_its_scope_ended_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_late(*args: Any) -> None:
+        scope.__exit__(None, None, None)
+        fail()
+
+    lost = lost_entries().get("sql", 0)
+    scope = log_with_data()
+    with scope:
+        rolled_back(lambda: call("waits"))
+        monkeypatch.setattr(SQLWriter, "write", fail_late)
+        deliver(recording.begin(OutputRequestRecord(path="/lost")))
+    # The two entries of the call that waited, and the one that took them along.
+    assert lost_entries()["sql"] - lost == 3
+    assert paths() == []
 
 
 def test_a_child_that_began_before_the_transaction_is_completed_after_it() -> None:
@@ -450,6 +477,17 @@ def test_of_a_record_that_is_written_again_and_again_the_latest_entry_waits() ->
     assert (CommandLog.objects.get().version, CommandLog.objects.get().output.count("\n")) == (12, 10)
 
 
+def test_what_a_later_entry_replaces_takes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = CommandRecord(name="work", output="x" * 1000)
+    monkeypatch.setattr(waiting, "_MOST_CHARACTERS", 10_000)
+    with log_with_data(), transaction.atomic():
+        deliver(recording.begin(record))
+        for _ in range(20):
+            deliver(recording.make_entry(record, Event.OUTPUT_UPDATED))
+        assert not CommandLog.objects.exists()
+    assert CommandLog.objects.get().version == 21
+
+
 @pytest.mark.parametrize("name", ["_MOST_RECORDS", "_MOST_CHARACTERS"])
 def test_beyond_the_bound_servers_with_many_writers_keep_the_logs_of_a_rollback(
     name: str, monkeypatch: pytest.MonkeyPatch
@@ -495,8 +533,66 @@ def test_with_an_alias_of_their_own_logs_are_written_at_once() -> None:
     elsewhere = override_settings(DATABASE_ROUTERS=[router], SECURITY_LOG_DB_NAME="log")
     with elsewhere, log_with_data(), transaction.atomic():
         call("a")
-        assert OutputRequestLog.objects.count() == 1
+        # SQLite's one writer is the transaction.
+        assert OutputRequestLog.objects.count() == (0 if connection.vendor == "sqlite" else 1)
     assert paths() == ["/a"]
+
+
+@pytest.fixture
+def mirrored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(health, "_healths", {})
+    router = "security.backends.sql.db_router.MirrorSecurityLoggerRouter"
+    with override_settings(DATABASE_ROUTERS=[router], SECURITY_LOG_DB_NAME="log"):
+        yield
+
+
+@pytest.mark.usefixtures("mirrored")
+@pytest.mark.django_db(transaction=True, databases=["default", "log"])
+def test_logs_at_a_second_alias_of_one_file_wait_for_no_lock() -> None:
+    with log_with_data(), transaction.atomic():
+        Group.objects.create(name="written")
+        call("kept")
+    rolled_back(lambda: call("without a scope"))
+    wait_until(lambda: len(paths()) == 2, "the write after the rollback")
+    with transaction.atomic():
+        Group.objects.create(name="written too")
+        call("committed")
+    assert paths() == ["/kept", "/without a scope", "/committed"]
+    assert lost_entries() == {}
+
+
+@pytest.mark.usefixtures("mirrored")
+@pytest.mark.django_db(transaction=True, databases=["default", "log"])
+def test_beyond_the_bound_logs_at_a_second_alias_of_one_file_share_its_transaction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waiting, "_MOST_RECORDS", 2)
+    with log_with_data(), transaction.atomic():
+        Group.objects.create(name="written")
+        for name in "abc":
+            call(name)
+    assert paths() == ["/a", "/b", "/c"]
+    assert lost_entries() == {}
+
+
+@pytest.mark.usefixtures("mirrored")
+@pytest.mark.django_db(databases=["default", "log"])
+def test_in_a_test_with_a_transaction_of_its_own_a_second_alias_of_one_file_locks_nobody_out() -> None:
+    call("a")
+    Group.objects.create(name="written")
+    call("b")
+    assert paths() == ["/a", "/b"]
+    assert lost_entries() == {}
+
+
+@pytest.mark.usefixtures("mirrored")
+@pytest.mark.django_db(transaction=True, databases=["default", "log"])
+def test_requests_are_counted_at_a_second_alias_of_one_file_while_its_transaction_is_open() -> None:
+    limit = Limit("key", 60_000, 1)
+    with transaction.atomic():
+        Group.objects.create(name="written")
+        assert not SQLCounter().count([limit], 1_000_000).full
+        assert SQLCounter().can_be_rolled_back() is (connection.vendor == "sqlite")
 
 
 @pytest.mark.django_db

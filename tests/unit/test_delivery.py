@@ -13,10 +13,12 @@ from django.apps import apps
 from django.test import override_settings
 
 from security import recording
-from security.backends.base import EntriesRefusedError, Writer
+from security.backends.base import EntriesRefusedError, TransactionalWriter, Writer
 from security.backends.testing import capture_security_logs
+from security.context import inside
 from security.delivery import adeliver, deliver, health, inline, lost_entries
-from security.records import Entry, InputRequestRecord
+from security.enums import Event, RequestLogState
+from security.records import Entry, InputRequestRecord, OutputRequestRecord
 
 
 class Scripted(Writer):
@@ -113,6 +115,79 @@ def test_a_writer_that_fails_by_turns_says_so_once_a_minute(
     assert "did not store 20 log entries" in caplog.text
 
 
+def losses(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Give what was said of losses: how many, and why."""
+    said = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    return [
+        message.partition("did not store ")[2].replace("log entries; the site goes on without them. ", "")
+        for message in said
+    ]
+
+
+def test_each_cause_is_named_and_has_a_silence_of_its_own(
+    writer: Scripted, clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    for cause in ("down", "full", "down", "down", "full"):
+        writer.error = OSError(cause)
+        deliver(an_entry())
+        clock(0.1)
+    assert losses(caplog) == ["1 Cause: OSError: down", "1 Cause: OSError: full"]
+    clock(61)
+    caplog.clear()
+    writer.error = ValueError("odd")
+    deliver(an_entry())
+    # What happened in the silence is said with the next loss, whatever that one's cause is.
+    assert losses(caplog) == ["2 Cause: OSError: down", "1 Cause: OSError: full", "1 Cause: ValueError: odd"]
+
+
+def test_each_cause_of_a_batch_is_named(writer: Scripted, caplog: pytest.LogCaptureFixture) -> None:
+    writer.error = EntriesRefusedError([ValueError("odd"), TypeError("even"), ValueError("odd")])
+    deliver(an_entry())
+    assert losses(caplog) == ["2 Cause: ValueError: odd", "1 Cause: TypeError: even"]
+
+
+def test_causes_that_are_never_the_same_are_bounded(
+    writer: Scripted, clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(100):
+        writer.error = OSError(f"row {number}")
+        deliver(an_entry())
+        clock(0.1)
+    assert len(losses(caplog)) == 21
+    clock(61)
+    deliver(an_entry())
+    assert sum(int(loss.split()[0]) for loss in losses(caplog)) == lost_entries()["logging"] == 101
+
+
+def test_losses_of_a_silence_are_said_by_the_next_success_after_it(
+    writer: Scripted, clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    for error in (OSError("down"), None, OSError("down"), None):
+        writer.error = error
+        deliver(an_entry())
+        clock(0.1)
+    assert "lost 0 more log entries, 1 in all" in caplog.text
+    clock(61)
+    deliver(an_entry())
+    assert "lost 1 more log entries, 2 in all" in caplog.text
+    caplog.clear()
+    clock(61)
+    deliver(an_entry())
+    assert not caplog.records
+
+
+def test_losses_of_a_silence_are_said_when_the_process_ends(
+    writer: Scripted, clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer.error = OSError("down")
+    deliver(an_entry())
+    health.health_of("logging").note_loss(1, OSError("down"), seconds=1)
+    deliver(an_entry())
+    health._finish()
+    health._finish()
+    assert losses(caplog) == ["1 Cause: OSError: down", "2 Cause: OSError: down"]
+
+
 def test_a_writer_that_fails_slowly_is_left_alone_and_one_that_fails_at_once_is_not(
     writer: Scripted, clock: Callable[[float], None]
 ) -> None:
@@ -170,8 +245,8 @@ def test_what_goes_wrong_on_the_way_to_a_writer_is_not_the_sites(
         raise RuntimeError("cannot schedule new futures after interpreter shutdown")
 
     monkeypatch.setattr(Scripted, "blocks", True)
-    monkeypatch.setattr("security.delivery.inline.run_blocking", fail)
-    monkeypatch.setattr("security.delivery.inline.arun_blocking", fail)
+    monkeypatch.setattr("security.delivery.inline.write_in_time", fail)
+    monkeypatch.setattr("security.delivery.inline.awrite_in_time", fail)
     with override_settings(SECURITY_RAISE_WRITER_EXCEPTIONS=is_raised):
         for work in (lambda: deliver(an_entry()), lambda: asyncio.run(adeliver(an_entry()))):
             with pytest.raises(RuntimeError) if is_raised else nullcontext():
@@ -188,9 +263,57 @@ def test_what_ends_a_process_is_kept_from_nobody(
         raise error
 
     monkeypatch.setattr(Scripted, "blocks", True)
-    monkeypatch.setattr("security.delivery.inline.run_blocking", end)
+    monkeypatch.setattr("security.delivery.inline.write_in_time", end)
     with pytest.raises(error):
         deliver(an_entry())
+
+
+class Sharing(TransactionalWriter):
+    """A writer in whose store a transaction of the site is open until the test ends it."""
+
+    def __init__(self) -> None:
+        self.is_in_transaction = True
+        self.stored: list[Entry] = []
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        self.stored += entries
+
+    write_apart = write
+
+    def shares_fate(self, entries: Sequence[Entry]) -> bool:
+        return self.is_in_transaction
+
+    def is_connected(self) -> bool:
+        return True
+
+    def is_in_test(self) -> bool:
+        return False
+
+    def on_commit(self, action: Callable[[], None]) -> None:
+        raise AssertionError("There is a record to wait for.")
+
+    def allows_concurrent_writes(self) -> bool:
+        return True
+
+
+async def deliver_in_event_loop(entries: Sequence[Entry]) -> None:
+    deliver(entries)
+
+
+@pytest.mark.parametrize("end", [deliver, lambda entries: asyncio.run(deliver_in_event_loop(entries))])
+def test_what_waited_is_written_before_what_ends_the_wait(
+    end: Callable[[Sequence[Entry]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = Sharing()
+    monkeypatch.setattr(apps.get_app_config("security_logging"), "writer", writer)
+    parent, child = InputRequestRecord(), OutputRequestRecord()
+    with inside(parent):
+        deliver(recording.begin(parent))
+        deliver(recording.begin(child))
+        assert writer.stored == []
+        writer.is_in_transaction = False
+        end(recording.complete(parent, Event.FINISHED, state=RequestLogState.INFO))
+    assert [(entry.id, entry.version) for entry in writer.stored] == [(parent.id, 1), (child.id, 1), (parent.id, 2)]
 
 
 def test_what_goes_wrong_with_entries_that_come_later_is_said(

@@ -32,8 +32,11 @@ class Writer(ABC):
     def write(self, entries: Sequence[Entry]) -> None:
         """Store entries, in order; storing one again, or one older than what is stored, changes nothing.
 
+        Several threads may call it at once. Entries of a kind for which there is no place are left out.
+
         Raises `EntriesRefusedError` when some were refused and all others are stored; any other error means that the
-        store cannot be reached, and that none of them is.
+        store cannot be reached, and that none of them is. What to do about an error may be added to it as a note
+        (`add_note`), which is logged with the loss.
         """
 
 

@@ -28,8 +28,11 @@ def get_count_input_requests(
 ) -> int:
     """Count the input requests that began at `from_time` or later and match what is given.
 
-    A naive `from_time` is in the current time zone. Raises `ImproperlyConfigured` where no backend can be read.
+    A naive `from_time` is in the current time zone. Raises `TypeError` for a `from_time` that is no datetime, and
+    `ImproperlyConfigured` where no backend can be read.
     """
+    if not isinstance(from_time, datetime):
+        raise TypeError(f"from_time is a datetime, for example timezone.now() - timedelta(hours=1), not {from_time!r}.")
     if timezone.is_naive(from_time):
         from_time = timezone.make_aware(from_time)
     if ip is not None:

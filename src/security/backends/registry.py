@@ -34,7 +34,7 @@ _captures_lock = Lock()
 
 @contextmanager
 def attached(capture: Capture) -> Iterator[None]:
-    """Let `capture` take all entries, and answer the readers, for this block."""
+    """Let `capture` take all entries for this block, and answer the readers, unless the site reads another backend."""
     global _captures
     with _captures_lock:
         _captures = (*_captures, capture)
@@ -56,10 +56,10 @@ def installed_backends() -> Mapping[str, SecurityBackend]:
     return _installed[1]
 
 
-def _written_to() -> Iterator[tuple[str, SecurityBackend]]:
-    """Go through the backends that the site selected (SECURITY_BACKENDS, by default all), with their names."""
+def _written_to() -> list[tuple[str, SecurityBackend]]:
+    """Give the backends that the site selected (SECURITY_BACKENDS, by default all), with their names."""
     selected = settings.BACKENDS
-    return (found for found in installed_backends().items() if selected is None or found[0] in selected)
+    return [found for found in installed_backends().items() if selected is None or found[0] in selected]
 
 
 def writers() -> list[tuple[str, Writer]]:
@@ -78,13 +78,21 @@ def task_logs() -> list[TaskLogs]:
     return [backend.task_logs for _, backend in _written_to() if backend.task_logs is not None]
 
 
+def _answering_capture() -> Capture | None:
+    """Give the capture that is read: the latest that is open, unless SECURITY_BACKEND_READER names another backend."""
+    if _captures and settings.BACKEND_READER in (None, _captures[-1].backend_name):
+        return _captures[-1]
+    return None
+
+
 def reader() -> Reader:
-    """Give the reader: an open capture's, or that of SECURITY_BACKEND_READER, or the first that is installed.
+    """Give the reader: that of SECURITY_BACKEND_READER, or an open capture's, or the first that is installed.
 
     Raises `ImproperlyConfigured` where no backend can be read.
     """
-    if _captures:
-        return _captures[-1].reader
+    capture = _answering_capture()
+    if capture is not None:
+        return capture.reader
     readers = {name: backend.reader for name, backend in installed_backends().items() if backend.reader is not None}
     chosen = settings.BACKEND_READER
     if chosen is None and readers:
@@ -100,10 +108,11 @@ def reader() -> Reader:
 
 
 def counter() -> Counter | None:
-    """Give the counter: an open capture's, or that of the backend that reads; None where that one cannot count."""
+    """Give the counter of the backend that reads, an open capture or another; None where that one cannot count."""
+    capture = _answering_capture()
+    if capture is not None:
+        return capture.counter
     chosen = settings.BACKEND_READER
-    if _captures and chosen in (None, _captures[-1].backend_name):
-        return _captures[-1].counter
     backends = installed_backends()
     if chosen is not None:
         return backends[chosen].counter if chosen in backends else None

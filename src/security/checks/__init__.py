@@ -8,9 +8,18 @@ from __future__ import annotations
 from django.core.checks import Tags
 from django.core.checks import register as register_check
 
-from .setup import check_backends, check_command_tasks, check_middleware, check_routers
+from .databases import check_log_database
+from .setup import check_backends, check_command_tasks, check_middleware
 from .throttling import check_counter, check_proxies
-from .values import check_detectors, check_names, check_paths, check_patterns, check_values
+from .values import (
+    check_detectors,
+    check_names,
+    check_paths,
+    check_patterns,
+    check_unused,
+    check_values,
+    check_what_is_recorded,
+)
 
 
 def register() -> None:
@@ -18,12 +27,14 @@ def register() -> None:
     for check in (
         check_names,
         check_values,
+        check_unused,
         check_patterns,
         check_detectors,
         check_paths,
+        check_what_is_recorded,
         check_backends,
         check_middleware,
-        check_routers,
+        check_log_database,
         check_counter,
         check_proxies,
         check_command_tasks,

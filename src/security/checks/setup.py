@@ -1,4 +1,4 @@
-"""Checks of how the parts of a site fit together: its backends, middleware and routers."""
+"""Checks of how the parts of a site fit together: its backends, middleware and commands."""
 
 from __future__ import annotations
 
@@ -15,24 +15,29 @@ from security.backends.registry import installed_backends
 from security.config import Settings, settings
 from security.sources.input_requests import is_log_middleware
 
+from .values import given_name
+
 _MIDDLEWARE = "security.middleware.LogMiddleware"
 _AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
-_ROUTERS = tuple(
-    f"security.backends.sql.{module}.{router}"
-    for module in ("db_router", "dbr_router")
-    for router in ("MirrorSecurityLoggerRouter", "MultipleDBSecurityLoggerRouter")
-)
+_OWN_READABLE_BACKENDS = ("sql", "testing")
+_OWN_BACKENDS = (*_OWN_READABLE_BACKENDS, "logging")
+
+
+def readable_backends() -> list[str]:
+    """Give the names of the installed backends that SECURITY_BACKEND_READER may name."""
+    # What the testing backend can read are captures, which come and go.
+    return [name for name, backend in installed_backends().items() if backend.reader is not None or name == "testing"]
 
 
 def check_backends(**kwargs: Any) -> list[CheckMessage]:
     installed = installed_backends()
-    readable = [name for name, backend in installed.items() if backend.reader is not None]
     if not Settings.BACKENDS.expected.accepts(settings.BACKENDS):
         return []
     messages: list[CheckMessage] = [
         Error(
-            f"{Settings.BACKENDS.name} names the backend {name!r}, which is not installed.",
-            hint=f"Add its app to INSTALLED_APPS, or write one of the installed: {', '.join(installed) or 'none'}.",
+            f"{given_name(Settings.BACKENDS)} names the backend {name!r}, which is not installed.",
+            hint=_missing_backend(name, _OWN_BACKENDS)
+            or f"Add its app to INSTALLED_APPS, or write one of the installed: {', '.join(installed) or 'none'}.",
             id="security_logger.E010",
         )
         for name in settings.BACKENDS or ()
@@ -46,18 +51,22 @@ def check_backends(**kwargs: Any) -> list[CheckMessage]:
                 id="security_logger.W012",
             )
         )
-    chosen = settings.BACKEND_READER
-    # What the testing backend can read are captures, which come and go.
-    readable += [name for name in ("testing",) if name in installed]
+    chosen, readable = settings.BACKEND_READER, readable_backends()
     if chosen is not None and chosen not in readable:
         messages.append(
             Error(
                 f"{Settings.BACKEND_READER.name} names {chosen!r}, which is no installed backend that can be read.",
-                hint=f"Write one of: {', '.join(readable) or 'none is installed; add security.backends.sql'}.",
+                hint=_missing_backend(chosen, _OWN_READABLE_BACKENDS)
+                or f"Write one of: {', '.join(readable) or 'none is installed; add security.backends.sql'}.",
                 id="security_logger.E011",
             )
         )
     return messages
+
+
+def _missing_backend(name: str, candidates: tuple[str, ...]) -> str | None:
+    """Say how one of the library's own backends is installed."""
+    return f"Add 'security.backends.{name}' to INSTALLED_APPS." if name in candidates else None
 
 
 def check_middleware(**kwargs: Any) -> list[CheckMessage]:
@@ -91,38 +100,6 @@ def check_middleware(**kwargs: Any) -> list[CheckMessage]:
     return []
 
 
-def check_routers(**kwargs: Any) -> list[CheckMessage]:
-    routers = [router for router in site_settings.DATABASE_ROUTERS if router in _ROUTERS]
-    alias, name = settings.LOG_DB_NAME, Settings.LOG_DB_NAME.name
-    if routers and alias is None:
-        return [
-            Error(
-                f"DATABASE_ROUTERS has {routers[0]!r}, but {name} is not set.",
-                hint=f"Set {name} to the alias in DATABASES to which logs go, for example 'log'.",
-                id="security_logger.E014",
-            )
-        ]
-    if alias is None or not Settings.LOG_DB_NAME.expected.accepts(alias):
-        return []
-    if alias not in site_settings.DATABASES:
-        return [
-            Error(
-                f"{name} is {alias!r}, which is no alias in DATABASES.",
-                hint=f"Write one of {', '.join(map(repr, site_settings.DATABASES))}, or add {alias!r} to DATABASES.",
-                id="security_logger.E015",
-            )
-        ]
-    if not site_settings.DATABASE_ROUTERS:
-        return [
-            CheckWarning(
-                f"{name} is {alias!r}, but no router in DATABASE_ROUTERS sends logs there.",
-                hint=f"Add {_ROUTERS[0]!r} for a second alias of one database, or {_ROUTERS[1]!r} for one of its own.",
-                id="security_logger.W011",
-            )
-        ]
-    return []
-
-
 def check_command_tasks(**kwargs: Any) -> list[CheckMessage]:
     setting = Settings.AUTO_GENERATE_TASKS_FOR_DJANGO_COMMANDS
     names = settings.AUTO_GENERATE_TASKS_FOR_DJANGO_COMMANDS
@@ -142,7 +119,7 @@ def check_command_tasks(**kwargs: Any) -> list[CheckMessage]:
         messages.append(
             Error(
                 f"{setting.name} is set, but Celery is not installed.",
-                hint="pip install django-security-logger[celery]",
+                hint='pip install "django-security-logger[celery]"',
                 id="security_logger.E061",
             )
         )

@@ -12,6 +12,8 @@ from security.addresses import parse_network
 from security.config import Settings, settings
 from security.throttling.counting import counter
 
+from .setup import readable_backends
+
 
 def check_counter(**kwargs: Any) -> list[CheckMessage]:
     if not settings.THROTTLING_ENABLED:
@@ -19,6 +21,9 @@ def check_counter(**kwargs: Any) -> list[CheckMessage]:
     storage = Settings.THROTTLING_STORAGE
     if not storage.expected.accepts(settings.THROTTLING_STORAGE):
         return []  # check_values says so
+    reader = settings.BACKEND_READER
+    if settings.THROTTLING_STORAGE is None and reader is not None and reader not in readable_backends():
+        return []  # check_backends says so
     try:
         counter()
     except ImproperlyConfigured as error:

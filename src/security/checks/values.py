@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from typing import Any
 
@@ -17,11 +18,22 @@ from security.masking.detectors import DETECTORS
 from security.throttling.policy import default_validators
 
 _PATTERN_GROUPS = ("BODY", "HEADERS", "QUERIES")
+# The names of RFC 6838, 4.2
+_CONTENT_TYPE = re.compile("/".join(2 * [r"[a-z0-9][a-z0-9!#$&^_.+-]*"]), re.IGNORECASE | re.ASCII)
+_VIEW_HINT = "Write the path of a view, for example 'shop.views.too_many_requests'."
+_VALIDATORS_HINT = (
+    "Write the path of a module, for example 'shop.throttling', and define default_validators = (...) in it."
+)
 
 
 def _given(setting: Setting[Any]) -> dict[str, Any]:
     """Give the values that the site wrote, by the names that it used."""
     return {name: getattr(site_settings, name) for name in setting.names if hasattr(site_settings, name)}
+
+
+def given_name(setting: Setting[Any]) -> str:
+    """Give the name under which the site wrote a setting: of two, the one that counts."""
+    return next(iter(_given(setting)), setting.name)
 
 
 def check_names(**kwargs: Any) -> list[CheckMessage]:
@@ -68,12 +80,30 @@ def check_values(**kwargs: Any) -> list[CheckMessage]:
     return messages
 
 
+def check_unused(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        CheckWarning(
+            f"{name} does nothing in this version of django-security-logger.",
+            hint="Remove it, or put this id into SILENCED_SYSTEM_CHECKS.",
+            id="security_logger.W009",
+        )
+        for setting in all_settings()
+        if not setting.is_used
+        for name, value in _given(setting).items()
+        if value  # what asks for nothing gets it: each default is False, None or empty
+    ]
+
+
 def check_patterns(**kwargs: Any) -> list[CheckMessage]:
+    messages: list[CheckMessage] = []
+    ignored = settings.DEBUG_TOOLBAR_IGNORE_URL_REGEX_PATHS
+    if Settings.DEBUG_TOOLBAR_IGNORE_URL_REGEX_PATHS.expected.accepts(ignored):
+        messages += _not_compiling(Settings.DEBUG_TOOLBAR_IGNORE_URL_REGEX_PATHS.name, ignored)
     groups = settings.HIDE_SENSITIVE_DATA_PATTERNS
     name = Settings.HIDE_SENSITIVE_DATA_PATTERNS.name
     if not Settings.HIDE_SENSITIVE_DATA_PATTERNS.expected.accepts(groups):
-        return []  # check_values says so
-    messages: list[CheckMessage] = [
+        return messages  # check_values says so
+    messages += [
         Error(
             f"{name} has the group {group!r}.",
             hint=f"Write one of {', '.join(map(repr, _PATTERN_GROUPS))}; no other group is looked at.",
@@ -83,18 +113,20 @@ def check_patterns(**kwargs: Any) -> list[CheckMessage]:
         if group not in _PATTERN_GROUPS
     ]
     for group, patterns in groups.items():
-        for pattern in patterns:
-            try:
-                re.compile(pattern, re.IGNORECASE)
-            except re.error as error:
-                messages.append(
-                    Error(
-                        f"{name}[{group!r}] has the pattern {pattern!r}, which does not compile: {error}.",
-                        hint="Write a regular expression of the module re; re.escape() gives one for a literal text.",
-                        id="security_logger.E004",
-                    )
-                )
+        messages += _not_compiling(f"{name}[{group!r}]", patterns)
     return messages
+
+
+def _not_compiling(where: str, patterns: Collection[str]) -> Iterator[CheckMessage]:
+    for pattern in patterns:
+        try:
+            re.compile(pattern, re.IGNORECASE)
+        except re.error as error:
+            yield Error(
+                f"{where} has the pattern {pattern!r}, which does not compile: {error}.",
+                hint="Write a regular expression of the module re; re.escape() gives one for a literal text.",
+                id="security_logger.E004",
+            )
 
 
 def check_detectors(**kwargs: Any) -> list[CheckMessage]:
@@ -113,12 +145,18 @@ def check_detectors(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+def _failure_view(path: str) -> None:
+    view = import_string(path)
+    if not callable(view):
+        raise TypeError(f"it leads to a {type(view).__name__}, which cannot be called")
+
+
 def check_paths(**kwargs: Any) -> list[CheckMessage]:
     """Look only at what the site wrote: the defaults are the library's own business."""
     messages: list[CheckMessage] = []
-    for setting, load, example in (
-        (Settings.THROTTLING_FAILURE_VIEW, import_string, "shop.views.too_many_requests"),
-        (Settings.DEFAULT_THROTTLING_VALIDATORS_PATH, default_validators, "shop.throttling"),
+    for setting, load, hint in (
+        (Settings.THROTTLING_FAILURE_VIEW, _failure_view, _VIEW_HINT),
+        (Settings.DEFAULT_THROTTLING_VALIDATORS_PATH, default_validators, _VALIDATORS_HINT),
     ):
         for name, path in _given(setting).items():
             if path == setting.default or not setting.expected.accepts(path):
@@ -126,13 +164,10 @@ def check_paths(**kwargs: Any) -> list[CheckMessage]:
             try:
                 load(path)
             except Exception as error:
-                messages.append(
-                    Error(
-                        f"{name} is {path!r}, which cannot be imported: {error}.",
-                        hint=f"Write a path that can be imported, for example {example!r}.",
-                        id="security_logger.E005",
-                    )
-                )
+                said = str(error).removesuffix(".")
+                if name not in said:
+                    said = f"{name} is {path!r}, which cannot be used: {said}"
+                messages.append(Error(f"{said}.", hint=hint, id="security_logger.E005"))
     ignored = settings.LOG_REQUEST_IGNORE_IP
     if Settings.LOG_REQUEST_IGNORE_IP.expected.accepts(ignored):
         messages += [
@@ -143,5 +178,33 @@ def check_paths(**kwargs: Any) -> list[CheckMessage]:
             )
             for text in ignored
             if parse_network(text) is None
+        ]
+    return messages
+
+
+def check_what_is_recorded(**kwargs: Any) -> list[CheckMessage]:
+    """Find the entries that match nothing that a request can have."""
+    messages: list[CheckMessage] = []
+    paths = settings.LOG_REQUEST_IGNORE_URL_PATHS
+    if Settings.LOG_REQUEST_IGNORE_URL_PATHS.expected.accepts(paths):
+        messages += [
+            CheckWarning(
+                f"{Settings.LOG_REQUEST_IGNORE_URL_PATHS.name} has {path!r}, which is the path of no request.",
+                hint="Write whole paths, no patterns and no queries: they begin with '/', as in '/health/'.",
+                id="security_logger.W007",
+            )
+            for path in paths
+            if not path.startswith("/") or "?" in path
+        ]
+    types = settings.LOG_RESPONSE_BODY_CONTENT_TYPES
+    if Settings.LOG_RESPONSE_BODY_CONTENT_TYPES.expected.accepts(types):
+        messages += [
+            CheckWarning(
+                f"{Settings.LOG_RESPONSE_BODY_CONTENT_TYPES.name} has {name!r}, which is no content type.",
+                hint="Write type and subtype, as in 'application/json': no '*' and no parameters.",
+                id="security_logger.W008",
+            )
+            for name in types
+            if not _CONTENT_TYPE.fullmatch(name)
         ]
     return messages

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from threading import current_thread, main_thread
 from typing import Final
@@ -15,17 +14,10 @@ from security.config import settings
 from security.context import Scope, is_bound, outermost
 from security.delivery import waiting
 from security.delivery.leftovers import leave_behind
-from security.delivery.threads import (
-    arun_blocking,
-    is_in_event_loop,
-    is_own_thread,
-    is_under_asgi_server,
-    run_apart,
-    run_blocking,
-)
+from security.delivery.patience import awrite_in_time, counts_of, write_in_time
+from security.delivery.threads import is_in_event_loop, is_own_thread, is_under_asgi_server, run_apart
 from security.delivery.writing import Batch, write_all, write_all_apart
-from security.enums import LoggerName
-from security.records import Entry
+from security.records import RECORD_TYPES, Entry
 
 logger = logging.getLogger("security")
 
@@ -67,7 +59,7 @@ def deliver(entries: Sequence[Entry]) -> None:
         if due and _would_leave_connection(due):
             write_all_apart(due)
         elif due:
-            run_blocking(write_all, due)
+            write_in_time(due)
 
 
 async def adeliver(entries: Sequence[Entry]) -> None:
@@ -77,7 +69,7 @@ async def adeliver(entries: Sequence[Entry]) -> None:
     with _fence:
         blocking = _write_instantly(entries)
         if blocking:
-            await arun_blocking(_write_due, blocking, entries)
+            await awrite_in_time(lambda: {name: len(entries) for name, _ in blocking}, _write_due, blocking, entries)
 
 
 def deliver_later(make: Callable[[], Sequence[Entry]]) -> None:
@@ -101,7 +93,7 @@ def flush(scope: Scope) -> None:
         else:
             due = _ripe(batches)
             if due:
-                run_blocking(write_all, due)
+                write_in_time(due)
 
 
 async def aflush(scope: Scope) -> None:
@@ -109,7 +101,7 @@ async def aflush(scope: Scope) -> None:
     with _fence:
         batches = waiting.close(scope)
         if batches:
-            await arun_blocking(_write_ripe, batches)
+            await awrite_in_time(lambda: counts_of(batches), _write_ripe, batches)
 
 
 def _write_instantly(entries: Sequence[Entry]) -> list[tuple[str, Writer]]:
@@ -126,7 +118,8 @@ def _write_instantly(entries: Sequence[Entry]) -> list[tuple[str, Writer]]:
             blocking.append((name, writer))
         else:
             instant.append(Batch(name, writer, entries))
-    write_all(instant)
+    if instant:
+        write_all(instant)
     return blocking
 
 
@@ -157,25 +150,25 @@ def _would_leave_connection(batches: Sequence[Batch]) -> bool:
     """Tell whether a write would open a connection in a thread of the site's that nobody closes it in.
 
     Django closes those of a thread that serves a request, Celery those of a task, and those of the main thread are the
-    process's. What is left are the threads of a pool, which the site has sent a request from.
+    process's. What is left are the threads of a pool, which the site has sent a request from, for example.
     """
     if current_thread() is main_thread() or is_under_asgi_server() or is_own_thread() or outermost() is not None:
         return False
-    if any(entry.kind is not LoggerName.OUTPUT_REQUEST for batch in batches for entry in batch.entries):
+    if any(RECORD_TYPES[entry.kind].thread_is_tended for batch in batches for entry in batch.entries):
         return False
     writers_of_databases = [batch.writer for batch in batches if isinstance(batch.writer, TransactionalWriter)]
     return any(not writer.is_connected() for writer in writers_of_databases)
 
 
-def _joined(batches: Sequence[Batch]) -> list[Batch]:
+def _joined(batches: list[Batch]) -> list[Batch]:
     """Make one batch of those for the same backend."""
     if len(batches) < 2:
-        return list(batches)
+        return batches
     joined: dict[str, Batch] = {}
     for batch in batches:
         known = joined.get(batch.name)
         if known is not None:
-            batch = replace(known, entries=[*known.entries, *batch.entries])
+            batch = known._replace(entries=[*known.entries, *batch.entries])
         joined[batch.name] = batch
     return list(joined.values())
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from threading import Barrier, BoundedSemaphore, Lock, local
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from asgiref.sync import SyncToAsync, sync_to_async
 from django.db import connections
@@ -26,6 +26,15 @@ _WRITERS: Final = 4
 # What is read on the side has threads of its own: where it is stuck, it holds up no write.
 _READERS: Final = 4
 _here: Final = local()
+
+
+class NotDoneInTimeError(TimeoutError):
+    """Work takes longer than its caller waits for it."""
+
+    def __init__(self, work: Future[Any] | None = None) -> None:
+        super().__init__("It took too long; the site waits for it no longer.")
+        # What a thread goes on with; None for what has not begun, and never will.
+        self.work = work
 
 
 class _Threads:
@@ -41,6 +50,7 @@ class _Threads:
         self._executor: ThreadPoolExecutor | None = None
         self._starting = Lock()
         self.free = BoundedSemaphore(self._count)
+        self._given_up: set[Future[Any]] = set()
 
     def submit(self, work: Callable[[], R]) -> Future[R]:
         try:
@@ -51,6 +61,20 @@ class _Threads:
         except RuntimeError:
             # Python takes no more work for threads when it ends, and starts none when too many are there.
             return _done_here(work)
+
+    def expect_none_stuck(self) -> None:
+        """Raise `NotDoneInTimeError` where all threads are at work that nobody waits for any more."""
+        if len(self._given_up) >= self._count:
+            raise NotDoneInTimeError
+
+    def give_up(self, work: Future[Any]) -> NotDoneInTimeError:
+        """Wait no longer for some work, and drop it where it has not begun; gives the error to raise."""
+        if work.cancel():
+            return NotDoneInTimeError()
+        given_up = self._given_up
+        given_up.add(work)
+        work.add_done_callback(given_up.discard)
+        return NotDoneInTimeError(work)
 
     def end(self) -> None:
         """End the threads and close their connections, once their work is done."""
@@ -75,11 +99,48 @@ def run_blocking(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     return _writers.submit(_bound(work, *args, **kwargs)).result()
 
 
+def run_for(seconds: float, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Do as `run_blocking`, and wait for what a thread does for some seconds at most.
+
+    Raises `NotDoneInTimeError` when they have passed, and at once where all threads are stuck.
+    """
+    if not is_under_asgi_server():
+        return work(*args, **kwargs)
+    _writers.expect_none_stuck()
+    future = _writers.submit(_bound(work, *args, **kwargs))
+    try:
+        return future.result(seconds)
+    except TimeoutError:
+        if future.done():
+            # It is the work's own, or the work ended just now.
+            return future.result()
+        raise _writers.give_up(future) from None
+
+
 async def arun_blocking(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run `work` and give its result, from a coroutine; a cancelled caller does not stop it."""
     if not is_under_asgi_server():
         return await asyncio.shield(sync_to_async(work, thread_sensitive=True)(*args, **kwargs))
-    return await asyncio.shield(asyncio.wrap_future(_writers.submit(_bound(work, *args, **kwargs))))
+    _, told = _started(_bound(work, *args, **kwargs))
+    return await told
+
+
+async def arun_for(seconds: float, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Do as `run_for`, from a coroutine; a cancelled caller does not stop the work."""
+    if not is_under_asgi_server():
+        return await arun_blocking(work, *args, **kwargs)
+    _writers.expect_none_stuck()
+    future, told = _started(_bound(work, *args, **kwargs))
+
+    def give_up() -> None:
+        if not told.done():
+            told.set_exception(_writers.give_up(future))
+
+    timer = told.get_loop().call_later(seconds, give_up)
+    try:
+        return await told
+    finally:
+        timer.cancel()
 
 
 async def arun_reading(seconds: float, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -146,6 +207,33 @@ def _bound(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Callable[
             _close_broken_connections()
 
     return bound
+
+
+def _started(bound: Callable[[], R]) -> tuple[Future[None], asyncio.Future[R]]:
+    """Have work done by a thread; gives the thread's future, and the one of the running loop that is told of it."""
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[R] = loop.create_future()
+
+    def run() -> None:
+        # What `asyncio.wrap_future` and `shield` do together, with fewer turns of the loop.
+        try:
+            result = bound()
+        except BaseException as error:  # as the thread's own future would hand it on
+            _tell(loop, told, told.set_exception, error)
+        else:
+            _tell(loop, told, told.set_result, result)
+
+    return _writers.submit(run), told
+
+
+def _tell(
+    loop: asyncio.AbstractEventLoop, told: asyncio.Future[Any], settle: Callable[[Any], None], outcome: object
+) -> None:
+    """Settle a future of a loop from another thread, unless its caller was cancelled.
+
+    Raises `RuntimeError` where the loop is closed: then nobody waits, and the thread's own future keeps the error.
+    """
+    loop.call_soon_threadsafe(lambda: None if told.done() else settle(outcome))
 
 
 def _mark_thread() -> None:

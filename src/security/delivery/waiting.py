@@ -8,7 +8,7 @@ that is dropped with entries in it has them written by a thread of the library, 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from threading import Lock, local
 from typing import Final, cast
@@ -18,7 +18,8 @@ from weakref import WeakValueDictionary
 from security.backends.base import TransactionalWriter
 from security.context import Frame, Scope, outermost
 from security.delivery.leftovers import leave_behind, start
-from security.delivery.threads import run_apart, run_blocking
+from security.delivery.patience import write_in_time
+from security.delivery.threads import run_apart
 from security.delivery.writing import Batch, write_all, write_all_apart
 from security.records import Entry, Record
 
@@ -149,14 +150,12 @@ def waiting_around() -> list[Batch]:
     return [Batch(taken.name, taken.writer, (), taken.entries, room.take_back) for taken in room.take()]
 
 
-def ended_with(entries: Sequence[Entry]) -> Iterator[Batch]:
+def ended_with(entries: Sequence[Entry]) -> list[Batch]:
     """Take what waited for the end of the records that `entries` complete."""
     if not _rooms:
-        return
-    for entry in entries:
-        room = _rooms.get(entry.id) if entry.transition.is_final else None
-        if room is not None:
-            yield from room.close()
+        return []
+    rooms = [_rooms.get(entry.id) for entry in entries if entry.transition.is_final]
+    return [batch for room in rooms if room is not None for batch in room.close()]
 
 
 def close(scope: Scope) -> list[Batch]:
@@ -205,4 +204,4 @@ class _Leave:
         self._room = room
 
     def __call__(self) -> None:
-        run_blocking(write_all, self._room.close())
+        write_in_time(self._room.close())

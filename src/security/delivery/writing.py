@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from time import perf_counter
+from typing import NamedTuple
 
 from security.backends.base import EntriesRefusedError, TransactionalWriter, Writer
 from security.config import settings
@@ -12,8 +12,7 @@ from security.delivery.health import health_of
 from security.records import Entry
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Entries for one backend."""
 
     name: str
@@ -48,7 +47,7 @@ def _write(batch: Batch, write: Callable[[Sequence[Entry]], None]) -> None:
         write([*batch.waited, *batch.entries] if batch.waited else batch.entries)
     except Exception as error:  # a logger's fault is never the site's
         if isinstance(error, EntriesRefusedError):
-            health.note_loss(len(error.causes), error.causes[0])
+            health.note_refusals(error.causes)
         else:
             health.note_loss(_lost(batch), error, seconds=perf_counter() - began)
         if settings.RAISE_WRITER_EXCEPTIONS:

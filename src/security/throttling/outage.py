@@ -11,11 +11,9 @@ from threading import Lock
 from time import monotonic
 from typing import Final
 
-logger = logging.getLogger("security")
+from security.delivery.health import described, pause_after
 
-# A store that fails slowly is left alone for five times as long as it took to fail, as the backends of logs are.
-_PAUSE_FACTOR: Final = 5
-_LONGEST_PAUSE: Final = 10.0
+logger = logging.getLogger("security")
 
 
 class Outage:
@@ -44,17 +42,13 @@ class Outage:
             self.undecided += 1
             if self._is_failing:
                 if moment - seconds >= self._failed_at:
-                    self._paused_until = moment + min(_PAUSE_FACTOR * seconds, _LONGEST_PAUSE)
+                    self._paused_until = moment + pause_after(seconds)
                     self._failed_at = moment
                 return
             self._failed_at = moment
             self._is_failing = True
             self._undecided_before = self.undecided - 1
-        reason = (str(cause).splitlines() or [""])[0][:300]
-        logger.error(
-            "Requests cannot be counted, and are not throttled as they should be. Cause: %s: %s",
-            *(type(cause).__name__, reason),
-        )
+        logger.error("Requests cannot be counted, and are not throttled as they should be. Cause: %s", described(cause))
 
     def note_success(self) -> None:
         if not self._is_failing:

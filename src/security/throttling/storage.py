@@ -37,12 +37,12 @@ class StorageCounter(Counter):
                 reason = str(error).replace(address, "it")
                 raise ImproperlyConfigured(
                     f"Requests cannot be counted at SECURITY_THROTTLING_STORAGE ({reason}). Write for example "
-                    "'redis://localhost:6379/0', and install django-security-logger[redis]."
+                    "'redis://localhost:6379/0', and install \"django-security-logger[redis]\"."
                 ) from None
         except ImportError as error:
             raise ImproperlyConfigured(
                 "SECURITY_THROTTLING_STORAGE needs the libraries limits and redis: "
-                "pip install django-security-logger[redis]"
+                'pip install "django-security-logger[redis]"'
             ) from error
 
     def count(self, limits: Sequence[Limit], now: int) -> Verdict:

@@ -40,10 +40,14 @@ class RateValidator(ABC):
 
     def __init__(self, timeframe: float | timedelta, throttle_at: int, description: object = TOO_MANY) -> None:
         seconds = timeframe.total_seconds() if isinstance(timeframe, timedelta) else timeframe
-        if not 1 <= seconds <= _LONGEST.total_seconds():
-            raise ValueError(f"A timeframe is 1 second to {_LONGEST.days} days, not {timeframe!r}.")
+        try:
+            is_within = 1 <= seconds <= _LONGEST.total_seconds()
+        except TypeError:
+            raise TypeError(f"timeframe is a number of seconds or a timedelta, not {timeframe!r}.") from None
+        if not is_within:
+            raise ValueError(f"timeframe is 1 second to {_LONGEST.days} days, in seconds, not {timeframe!r}.")
         if type(throttle_at) is not int or not 1 <= throttle_at <= _MOST:
-            raise ValueError(f"throttle_at is a whole number of 1 to {_MOST}, not {throttle_at!r}.")
+            raise ValueError(f"throttle_at is a number of requests, a whole one of 1 to {_MOST}, not {throttle_at!r}.")
         self.timeframe = round(seconds)
         self.throttle_at = throttle_at
         self.description = description

@@ -6,12 +6,14 @@ from typing import ClassVar
 
 from security.backends.base import SecurityBackend
 
+from . import APP_LABEL
+
 
 class SecuritySQLBackend(SecurityBackend):
     """Writes, reads and purges logs in a database."""
 
     name = "security.backends.sql"
-    label = "security_sql"
+    label = APP_LABEL
     verbose_name = "Security log"
     backend_name: ClassVar[str] = "sql"
     default_auto_field = "django.db.models.BigAutoField"
@@ -19,6 +21,7 @@ class SecuritySQLBackend(SecurityBackend):
     def ready(self) -> None:
         super().ready()
         # The models can be imported now that the apps are loaded; a fault of theirs shows here, and not in a request.
+        from .checks import register_checks
         from .counter import SQLCounter
         from .history import SQLHistory
         from .open_logs import SQLOpenLogs
@@ -26,6 +29,7 @@ class SecuritySQLBackend(SecurityBackend):
         from .rewriter import SQLRewriter
         from .writer import SQLWriter
 
+        register_checks()
         self.writer = SQLWriter()
         self.reader = SQLReader()
         self.counter = SQLCounter()

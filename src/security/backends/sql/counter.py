@@ -11,12 +11,15 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, IntegrityError, OperationalError, connections, router
 
 from security.backends.base import Counter
+from security.config import settings
+from security.databases.limits import limited
 from security.rates import Limit, Verdict, Window
 
 from .count_statement import count_statement
 from .models import ThrottlingCount
 from .running import run_returning
 from .statements import is_mariadb
+from .transactions import transaction_around
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -60,7 +63,7 @@ class SQLCounter(Counter):
     def _clean(self, connection: BaseDatabaseWrapper, now: int) -> None:
         self._cleans_at = monotonic() + _SECONDS_BETWEEN_CLEANINGS
         try:
-            with connection.cursor() as cursor:
+            with limited(connection, settings.LOG_DB_TIMEOUT), connection.cursor() as cursor:
                 cursor.execute(_removal(connection), [now, _MOST_REMOVED])
                 if cursor.rowcount >= _MOST_REMOVED:
                     self._cleans_at = monotonic() + 1
@@ -75,7 +78,7 @@ def _connection() -> BaseDatabaseWrapper:
             f"Requests are counted in PostgreSQL, MariaDB and SQLite, and not in {connection.display_name}: "
             "set SECURITY_THROTTLING_STORAGE, for example to 'redis://localhost:6379/0', to count in Redis."
         )
-    return connection
+    return transaction_around(connection) or connection
 
 
 def _decide(connection: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]] | None:

@@ -24,6 +24,6 @@ class SQLReader(Reader):
             log_kind=str(kind),
             database=reference.database,
             model=reference.model,
-            object_pk=reference.pk[: RelatedObject._meta.get_field("object_pk").max_length],
+            object_pk=reference.pk,
         )
         return list(LOG_MODELS[kind].objects.filter(pk__in=relations.values("log_id")))

@@ -18,9 +18,14 @@ class SQLRewriter(Rewritable):
     """Reads and changes the rows at the alias to which logs are written."""
 
     def count_stored(self, kind: str, after: UUID | None) -> int:
+        if kind not in LOG_MODELS:
+            # A kind of another package may be kept by another backend alone.
+            return 0
         return _behind(kind, after).order_by().count()
 
     def read_stored(self, kind: str, after: UUID | None, size: int) -> list[StoredEntry]:
+        if kind not in LOG_MODELS:
+            return []
         names = FIELDS[kind].keys() - {"related_objects"}
         rows = _behind(kind, after).order_by("id").values(*names)[:size]
         return [StoredEntry(row["id"], row["version"], row) for row in rows]

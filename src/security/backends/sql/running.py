@@ -6,20 +6,24 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from security.config import settings
+from security.databases.limits import check_health_in_time, limited, open_in_time, time_limit
+from security.databases.watchdog import HangingError
 
+from . import libpq
+from .advice import advise
 from .statements import leading_parameters
-from .watchdog import watchdog
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.backends.utils import CursorWrapper
 
-# ER_WARN_DATA_OUT_OF_RANGE, ER_TRUNCATED_WRONG_VALUE_FOR_FIELD, ER_DATA_TOO_LONG, ER_INVALID_JSON_TEXT,
-# ER_CONSTRAINT_FAILED
-_REFUSALS_OF_MYSQL: Final = frozenset((1264, 1366, 1406, 3140, 4025))
+# ER_TRUNCATED_WRONG_VALUE_FOR_FIELD, such as an emoji for a table of utf8mb3
+_WRONG_CHARACTERS: Final = 1366
+# ER_WARN_DATA_OUT_OF_RANGE, ER_DATA_TOO_LONG, ER_INVALID_JSON_TEXT, ER_CONSTRAINT_FAILED
+_REFUSALS_OF_MYSQL: Final = frozenset((_WRONG_CHARACTERS, 1264, 1406, 3140, 4025))
 
 _NO_CONTEXT: Final = nullcontext()
 
@@ -32,34 +36,90 @@ def run(connection: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any]) ->
     Outside a transaction it stands for itself; inside one, a savepoint keeps an error from spoiling what the site does
     there.
     """
-    return _run(connection, sql, parameters, lambda cursor: int(cursor.rowcount))
+    return _run(connection, sql, parameters, _execute)
+
+
+def run_for_row(connection: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any]) -> int:
+    """Do as `run` for a single row; where MySQL or MariaDB does not take its characters, it is offered ASCII."""
+    try:
+        return run(connection, sql, parameters)
+    except DatabaseError as error:
+        if connection.vendor != "mysql" or error.args[:1] != (_WRONG_CHARACTERS,):
+            raise
+        return run(connection, sql, [_in_ascii(value) if isinstance(value, str) else value for value in parameters])
 
 
 def run_returning(connection: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Do as `run`, and give the rows that the statement returns."""
-    return _run(connection, sql, parameters, lambda cursor: list(cursor.fetchall()))
+    return _run(connection, sql, parameters, _fetch)
 
 
 def _run(
-    connection: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any], outcome: Callable[[CursorWrapper], T]
+    connection: BaseDatabaseWrapper,
+    sql: str,
+    parameters: Sequence[Any],
+    execute: Callable[[BaseDatabaseWrapper, str, Sequence[Any]], T],
+) -> T:
+    if connection.connection is None:
+        open_in_time(connection, settings.LOG_DB_TIMEOUT)
+    try:
+        return _run_on_open_connection(connection, sql, parameters, execute)
+    except DatabaseError as error:
+        advise(error, connection.alias)
+        raise
+
+
+def _run_on_open_connection(
+    connection: BaseDatabaseWrapper,
+    sql: str,
+    parameters: Sequence[Any],
+    execute: Callable[[BaseDatabaseWrapper, str, Sequence[Any]], T],
 ) -> T:
     try:
-        return _run_once(connection, sql, parameters, outcome)
-    except (OperationalError, InterfaceError):
+        return execute(connection, sql, parameters)
+    except (OperationalError, InterfaceError) as error:
+        if isinstance(error, HangingError):
+            # It is not asked again.
+            connection.close()
+            raise
         # A connection that the server closed meanwhile: the statement can be repeated, whatever became of it.
-        if connection.in_atomic_block or connection.connection is None or connection.is_usable():
+        if connection.in_atomic_block or connection.connection is None or _is_usable(connection):
             raise
         connection.close()
-        return _run_once(connection, sql, parameters, outcome)
+    try:
+        open_in_time(connection, settings.LOG_DB_TIMEOUT)
+        return execute(connection, sql, parameters)
+    except HangingError:
+        connection.close()
+        raise
 
 
-def _run_once(
+def _execute(connection: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any]) -> int:
+    if libpq.can_execute(connection):
+        with time_limit(connection, settings.LOG_DB_TIMEOUT) as limit:
+            found = libpq.execute(connection, sql, parameters)
+        if limit.has_hung_up:
+            connection.close()
+        if found is not None:
+            return found
+    return _with_cursor(connection, sql, parameters, lambda cursor: int(cursor.rowcount))
+
+
+def _fetch(connection: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    return _with_cursor(connection, sql, parameters, lambda cursor: list(cursor.fetchall()))
+
+
+def _with_cursor(
     connection: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any], outcome: Callable[[CursorWrapper], T]
 ) -> T:
     timeout = settings.LOG_DB_TIMEOUT
-    with _savepoint(connection), connection.cursor() as cursor, _time_limit(connection, timeout):
+    check_health_in_time(connection, timeout)
+    with _savepoint(connection), connection.cursor() as cursor, time_limit(connection, timeout) as limit:
         cursor.execute(sql, [*leading_parameters(connection, timeout), *parameters])
-        return outcome(cursor)
+        result = outcome(cursor)
+    if limit.has_hung_up:
+        connection.close()
+    return result
 
 
 def _savepoint(connection: BaseDatabaseWrapper) -> AbstractContextManager[Any]:
@@ -69,10 +129,9 @@ def _savepoint(connection: BaseDatabaseWrapper) -> AbstractContextManager[Any]:
     return transaction.atomic(using=connection.alias) if is_open else _NO_CONTEXT
 
 
-def _time_limit(connection: BaseDatabaseWrapper, seconds: float) -> AbstractContextManager[None]:
-    if connection.vendor == "postgresql":
-        return watchdog.watching(connection.connection, seconds)
-    return _NO_CONTEXT
+def _is_usable(connection: BaseDatabaseWrapper) -> bool:
+    with limited(connection, settings.LOG_DB_TIMEOUT):
+        return connection.is_usable()
 
 
 def is_outage(error: Exception) -> bool:
@@ -80,3 +139,7 @@ def is_outage(error: Exception) -> bool:
     # MySQLdb gives some refusals the class of an outage, such as that of an emoji in a table of utf8mb3.
     code = error.args[0] if error.args else None
     return isinstance(error, (OperationalError, InterfaceError)) and code not in _REFUSALS_OF_MYSQL
+
+
+def _in_ascii(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode("ascii")

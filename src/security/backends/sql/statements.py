@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
+from security.config import settings
+from security.databases.limits import open_in_time
 from security.records import SETTLED_FIELDS
 
 if TYPE_CHECKING:
@@ -113,6 +115,9 @@ def _quoted_columns(connection: BaseDatabaseWrapper, columns: Sequence[Column]) 
 
 
 def is_mariadb(connection: BaseDatabaseWrapper) -> bool:
+    if connection.vendor == "mysql" and "mysql_server_data" not in vars(connection):
+        # Django asks the server.
+        open_in_time(connection, settings.LOG_DB_TIMEOUT)
     return bool(getattr(connection, "mysql_is_mariadb", False))
 
 

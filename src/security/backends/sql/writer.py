@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
 
 from django.db import (
     DatabaseError,
@@ -20,7 +19,7 @@ from security.records import Entry
 
 from .encoding import encoder_of
 from .models import LOG_MODELS, Log, RelatedObject
-from .running import is_outage, run
+from .running import is_outage, run, run_for_row
 from .statements import (
     Statement,
     columns_of_update,
@@ -30,7 +29,7 @@ from .statements import (
     update,
     upsert,
 )
-from .transactions import is_in_transaction, is_of_test
+from .transactions import is_of_test, transaction_around
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -39,10 +38,10 @@ if TYPE_CHECKING:
 # Rows of one statement; with 30 columns SQLite's bound of 32,766 parameters is far.
 _MOST_ROWS: Final = 200
 
-# What a database or its driver says of a value that it does not take.
+# What a database, its driver or the encoder says of a value that it does not take.
 _FAULTS: Final = (DatabaseError, InterfaceError, ValueError, TypeError, OverflowError)
 
-_Rows = Sequence[Sequence[Any]]
+_Rows = Sequence[Mapping[str, Any]]
 
 
 class SQLWriter(TransactionalWriter):
@@ -54,26 +53,29 @@ class SQLWriter(TransactionalWriter):
 
     def write(self, entries: Sequence[Entry]) -> None:
         refusals: list[Exception] = []
+        # A kind of another package may be kept by another backend alone.
+        entries = [entry for entry in entries if entry.kind in LOG_MODELS]
+        begun = [entry.values["id"] for entry in entries if entry.values["version"] == 1]
         for model, latest in _by_model(entries):
-            connection = connections[router.db_for_write(model)]
+            connection = _connection_to_write(model)
             if len(latest) > 1:
-                refusals += _execute(connection, upsert, model, _rows(connection, model, latest))
-            elif _is_begun_by(entries, latest[0].id):
+                refusals += _execute(connection, upsert, model, [entry.values for entry in latest])
+            elif latest[0].values["id"] in begun:
                 refusals += _begin(connection, model, latest[0])
             else:
                 refusals += _succeed(connection, model, latest[0])
-        if any(entry.related_objects for entry in entries):
-            relations = _relations(entries)
-            connection = connections[router.db_for_write(RelatedObject)]
-            encoder = encoder_of(RelatedObject, stored_columns)
-            rows = [encoder.parameters(values, connection) for values in relations]
-            refusals += _execute(connection, insert_new, RelatedObject, rows)
+        related = [entry for entry in entries if entry.values["related_objects"]]
+        if related:
+            connection = _connection_to_write(RelatedObject)
+            refusals += _execute(connection, insert_new, RelatedObject, list(_relations(related)))
         if refusals:
             raise EntriesRefusedError(refusals)
 
     def shares_fate(self, entries: Sequence[Entry]) -> bool:
-        log_models = [LOG_MODELS[kind] for kind in {entry.kind for entry in entries}]
-        return any(is_in_transaction(connections[router.db_for_write(model)]) for model in log_models)
+        aliases = {
+            router.db_for_write(LOG_MODELS[kind]) for kind in {entry.kind for entry in entries} if kind in LOG_MODELS
+        }
+        return any(transaction_around(connections[alias]) for alias in aliases)
 
     def is_connected(self) -> bool:
         return _connection().connection is not None
@@ -82,7 +84,7 @@ class SQLWriter(TransactionalWriter):
         return is_of_test(_connection())
 
     def on_commit(self, action: Callable[[], None]) -> None:
-        connection: Any = _connection()
+        connection: Any = _connection_to_write(RelatedObject)
         # As `on_commit` does, but for the whole transaction: a savepoint that is rolled back drops nothing.
         connection.run_on_commit.append((set(), action, False))
 
@@ -102,38 +104,34 @@ def _connection() -> BaseDatabaseWrapper:
     return connections[router.db_for_write(RelatedObject)]
 
 
-def _is_begun_by(entries: Sequence[Entry], log_id: UUID) -> bool:
-    return any(entry.version == 1 and entry.id == log_id for entry in entries)
-
-
-def _rows(connection: BaseDatabaseWrapper, model: type[Log], entries: Sequence[Entry]) -> _Rows:
-    encoder = encoder_of(model, stored_columns)
-    return [encoder.parameters(entry.values, connection) for entry in entries]
+def _connection_to_write(model: type[models.Model]) -> BaseDatabaseWrapper:
+    connection = connections[router.db_for_write(model)]
+    return transaction_around(connection) or connection
 
 
 def _begin(connection: BaseDatabaseWrapper, model: type[Log], entry: Entry) -> list[Exception]:
     """Store an entry whose record is new, unless it was stored before: then nothing is changed by it."""
-    rows = _rows(connection, model, [entry])
     try:
-        run(connection, insert(connection, model, 1), rows[0])
+        parameters = encoder_of(model, stored_columns).parameters(entry.values, connection)
+        run(connection, insert(connection, model, 1), parameters)
     except _FAULTS as error:
         if is_outage(error):
             raise
-        return _execute(connection, upsert, model, rows)
+        return _execute(connection, upsert, model, [entry.values])
     return []
 
 
 def _succeed(connection: BaseDatabaseWrapper, model: type[Log], entry: Entry) -> list[Exception]:
     """Store an entry whose record has a row, unless the first entry was lost: then this one makes it whole."""
-    parameters = encoder_of(model, columns_of_update).parameters(entry.values, connection)
     try:
-        if run(connection, update(connection, model, 1), parameters):
+        parameters = encoder_of(model, columns_of_update).parameters(entry.values, connection)
+        if run_for_row(connection, update(connection, model, 1), parameters):
             return []
     except _FAULTS as error:
         if is_outage(error):
             raise
         return [error]
-    return _execute(connection, upsert, model, _rows(connection, model, [entry]))
+    return _execute(connection, upsert, model, [entry.values])
 
 
 def _by_model(entries: Sequence[Entry]) -> Iterable[tuple[type[Log], list[Entry]]]:
@@ -167,10 +165,13 @@ def _execute(
 ) -> list[Exception]:
     """Store rows; give the errors of those that were refused for what they hold."""
     refusals: list[Exception] = []
+    encoder = encoder_of(model, stored_columns)
     for start in range(0, len(rows), _MOST_ROWS):
         batch = rows[start : start + _MOST_ROWS]
         try:
-            run(connection, statement(connection, model, len(batch)), [value for row in batch for value in row])
+            parameters = [value for row in batch for value in encoder.parameters(row, connection)]
+            run_batch = run if len(batch) > 1 else run_for_row
+            run_batch(connection, statement(connection, model, len(batch)), parameters)
         except _FAULTS as error:
             if is_outage(error):
                 raise

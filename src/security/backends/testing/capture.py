@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from difflib import get_close_matches
 from functools import wraps
 from inspect import isasyncgenfunction, isgeneratorfunction
 from threading import Lock
-from typing import Any, ClassVar, Final, TypeVar, cast, overload
+from typing import Any, ClassVar, Final, NoReturn, TypeVar, cast, overload
 from uuid import UUID
 
 from security.backends.base import Counter, InputRequestFilter, Reader, Writer
@@ -57,7 +58,9 @@ class CapturedLogs:
         lists: dict[str, list[Entry]] = vars(self).get("_lists", {})
         if name in lists:
             return lists[name]
-        raise AttributeError(f"There is no list of logs named {name!r}; the lists are {', '.join(sorted(lists))}.")
+        nearest = get_close_matches(name, lists, n=1)
+        hint = f": did you mean {nearest[0]!r}?" if nearest else "."
+        raise AttributeError(f"There is no list of logs named {name!r}{hint} The lists are {', '.join(sorted(lists))}.")
 
     def add(self, entry: Entry) -> None:
         with self._lock:
@@ -130,6 +133,12 @@ class _Capturing:
 
     def __exit__(self, *exception: object) -> None:
         self._exits.pop().close()
+
+    async def __aenter__(self) -> NoReturn:
+        raise TypeError("capture_security_logs is opened by a plain `with`, in asynchronous tests too.")
+
+    async def __aexit__(self, *exception: object) -> None:
+        """Stand here for Python, which asks for both before it calls one."""
 
     def __call__(self, function: F) -> F:
         if isinstance(function, type) or isgeneratorfunction(function) or isasyncgenfunction(function):

@@ -1,7 +1,8 @@
 """Leaves room for updates in the pages of the logs' tables (PostgreSQL).
 
 A row is written when its thing begins, and updated when it ends. Where its page has room, the update touches no index
-(HOT); in pages that are filled to the last byte some updates would touch all of them, and write more to the log (WAL).
+(HOT) unless a column with an index changes; in pages that are filled to the last byte some updates would touch all of
+them, and write more to the log (WAL).
 """
 
 from __future__ import annotations

@@ -84,6 +84,11 @@ class Log(models.Model):
         return f"{self.kind}|{self.pk}"
 
     @property
+    def summary(self) -> str:
+        """What the log is about, in one line and without a long text."""
+        return str(self.pk)
+
+    @property
     def related_objects(self) -> models.QuerySet[RelatedObject]:
         """The references to the objects that this log is related with."""
         return RelatedObject.objects.using(self._state.db).filter(log_kind=str(self.kind), log_id=self.pk)
@@ -107,6 +112,11 @@ class RequestLog(Log):
     class Meta(Log.Meta):
         abstract = True
 
+    @property
+    def summary(self) -> str:
+        code = "" if self.response_code is None else f" {self.response_code}"
+        return f"{self.method} {self.host}{self.path}{code}"
+
 
 class CeleryTaskLog(Log):
     """What invocations and runs of Celery tasks have in common."""
@@ -120,6 +130,10 @@ class CeleryTaskLog(Log):
 
     class Meta(Log.Meta):
         abstract = True
+
+    @property
+    def summary(self) -> str:
+        return self.name
 
 
 class Ending(models.Model):

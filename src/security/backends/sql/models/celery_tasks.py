@@ -41,7 +41,7 @@ class CeleryTaskInvocationLog(CeleryTaskLog, Ending):
             models.Index(fields=("celery_task_id",), name="security_invocation_task"),
             # "When was this task last queued?" (published changelog, 1.0.6)
             models.Index(fields=("name", "start"), name="security_invocation_name_start"),
-            # Invocations that are still open and whose time has passed: set_celery_task_log_state
+            # Invocations that are still open: set_celery_task_log_state, which looks at their times itself
             models.Index(fields=("state", "stale_at"), name="security_invocation_stale"),
             # children_of
             models.Index(fields=("parent_log",), name="security_invocation_parent"),

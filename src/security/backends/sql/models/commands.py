@@ -34,3 +34,7 @@ class CommandLog(Log, Ending):
             # children_of
             models.Index(fields=("parent_log",), name="security_command_parent"),
         )
+
+    @property
+    def summary(self) -> str:
+        return self.name

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from security.enums import LoggerName
+from security.references import user_with_id
 
 from .base import Ending, Listing, RequestLog
 
@@ -19,7 +18,7 @@ class InputRequestLog(RequestLog, Ending):
 
     kind = LoggerName.INPUT_REQUEST
     listing = Listing(
-        ("start", "state", "response_code", "method", "path", "view_slug", "ip", "user_id", "time"),
+        ("start", "state", "response_code", "method", "path", "view_slug", "ip", "user_id", "slug", "time"),
         filters=("state", "method", "is_secure"),
         search_fields=("=id", "path", "=ip", "=user_id", "=slug", "=view_slug"),
     )
@@ -41,14 +40,7 @@ class InputRequestLog(RequestLog, Ending):
     @property
     def user(self) -> Any:
         """The user who asked, or None: nobody was logged in, or the user was deleted since."""
-        if self.user_id is None:
-            return None
-        model = get_user_model()
-        try:
-            return model._default_manager.filter(pk=self.user_id).first()
-        except (ValueError, ValidationError):
-            # An id of another user model, from before the site changed it.
-            return None
+        return user_with_id(self.user_id)
 
 
 class OutputRequestLog(RequestLog, Ending):
