@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -85,14 +85,21 @@ def leave(owner: object) -> Scope | None:
     return None
 
 
-@contextmanager
-def inside(frame: Frame) -> Iterator[None]:
+class inside:  # noqa: N801 it is called as a function is
     """Make a record the parent, or a scope the giver of data, of the records that begin in this block."""
-    token = _open.set((*_open.get(), frame))
-    try:
-        yield
-    finally:
-        _open.reset(token)
+
+    __slots__ = ("_frame", "_token")
+
+    _token: Token[tuple[Frame, ...]]
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+
+    def __enter__(self) -> None:
+        self._token = _open.set((*_open.get(), self._frame))
+
+    def __exit__(self, *args: object) -> None:
+        _open.reset(self._token)
 
 
 def bind(function: Callable[P, R]) -> Callable[P, R]:

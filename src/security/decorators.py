@@ -4,12 +4,13 @@ from security.log_data import log_with_data
 from security.sources.input_requests.view_options import (
     HIDE_REQUEST_BODY,
     LOG_EXEMPT,
+    HidingMark,
     ViewClassMark,
     ViewMark,
 )
 from security.throttling.policy import throttling, throttling_all, throttling_exempt, throttling_exempt_all
 
-hide_request_body = ViewMark(HIDE_REQUEST_BODY)
+hide_request_body = HidingMark(HIDE_REQUEST_BODY)
 """Keep the request's body out of the log of a view."""
 hide_request_body_all = ViewClassMark(HIDE_REQUEST_BODY)
 """Keep the request's body out of the log of a view class."""

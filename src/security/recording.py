@@ -17,7 +17,7 @@ from security.context import open_scopes, parent_of
 from security.enums import Event, LoggerName
 from security.fields import StoredAs
 from security.masking import held_rules
-from security.records import FIELDS, SETTLED_FIELDS, TRANSITIONS, Entry, Record
+from security.records import FIELDS, LAYOUTS, TRANSITIONS, Entry, Layout, Record
 from security.traces import Traceparent
 
 logger = logging.getLogger("security")
@@ -79,18 +79,37 @@ def make_entry(record: Record, event: Event, *, state: IntEnum | None = None) ->
     if new_state is not None:
         record.state = new_state
     record.version += 1
-    values = record.settled.copy()
+    first, later = LAYOUTS[record.kind]
+    layout = later if record.settled else first
     with held_rules():
-        for name, how in FIELDS[record.kind].items():
-            if name in values:
+        values = _values_of(record, layout)
+        for name, how in layout.cleaned:
+            value = values[name]
+            if value is None and how.keeps_none:
                 continue
             try:
-                values[name] = how.clean(getattr(record, name))
+                values[name] = how.clean(value)
             except Exception as error:  # whatever was sent, what cannot be masked is not stored
                 values[name] = _hidden(error, name, record.reference, how)
-    if not record.settled:
-        record.settled = {name: values[name] for name in SETTLED_FIELDS[record.kind]}
+    if record.settled:
+        values = record.settled | values
+    else:
+        record.settled = first.settled_of(values)
     return [Entry(record.kind, event, MappingProxyType(values))]
+
+
+def _values_of(record: Record, layout: Layout) -> dict[str, Any]:
+    try:
+        return layout.values_of(record)
+    except Exception:  # a field of a site's own can be a property
+        return {name: _value_of(record, name, how) for name, how in FIELDS[record.kind].items() if name in layout.names}
+
+
+def _value_of(record: Record, name: str, how: StoredAs) -> Any:
+    try:
+        return getattr(record, name)
+    except Exception as error:
+        return _hidden(error, name, record.reference, how)
 
 
 def remask(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:

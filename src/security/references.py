@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.db import router
 from django.db.models import Model
 
@@ -52,6 +54,17 @@ class ObjectReference(NamedTuple):
         if isinstance(instances, Model):
             raise TypeError(f"Related objects are a list or tuple: write [{type(instances).__name__.lower()}] for one.")
         return tuple(dict.fromkeys(cls.to(instance) for instance in instances or ()))
+
+
+def user_with_id(user_id: str | None) -> Any:
+    """Load a user of the site by the primary key as text; None where there is no such user."""
+    if user_id is None:
+        return None
+    try:
+        return get_user_model()._default_manager.filter(pk=user_id).first()
+    except (ValueError, ValidationError):
+        # An id of another user model, from before the site changed it.
+        return None
 
 
 def _fitting(key: str) -> str:

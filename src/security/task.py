@@ -5,8 +5,9 @@ from security.sources.task_states import StaleTaskRunError
 try:
     from security.sources.celery import LoggedTask
 except ModuleNotFoundError as error:
-    if error.name != "celery":
+    # Celery brings the other two, and whichever of them is imported first is missed first.
+    if (error.name or "").partition(".")[0] not in ("billiard", "celery", "kombu"):
         raise
-    raise ImportError("security.task needs Celery: pip install django-security-logger[celery]") from error
+    raise ImportError('security.task needs Celery: pip install "django-security-logger[celery]"') from error
 
 __all__ = ["LoggedTask", "StaleTaskRunError"]

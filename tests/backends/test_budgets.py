@@ -12,7 +12,17 @@ from django.http.response import HttpResponseBase
 
 from bench.input_requests import peak, statements_counted
 from bench.site import MEGABYTE
-from bench.traffic import AsyncSite, Question, SyncSite, download, file_upload, raw_upload, small_get, small_post
+from bench.traffic import (
+    LOGGER,
+    AsyncSite,
+    Question,
+    SyncSite,
+    download,
+    file_upload,
+    raw_upload,
+    small_get,
+    small_post,
+)
 from security.backends.sql.models import InputRequestLog
 from security.delivery.threads import end_threads
 
@@ -20,9 +30,7 @@ LARGE = 50 * MEGABYTE
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("bench.site")]
 
-every_server = pytest.mark.parametrize(
-    ("site", "ending"), [(SyncSite, ""), (AsyncSite, "-async")], ids=["wsgi", "asgi"]
-)
+every_server = pytest.mark.parametrize(("site", "prefix"), [(SyncSite, ""), (AsyncSite, "a")], ids=["wsgi", "asgi"])
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +41,8 @@ def threads() -> Iterator[None]:
 
 @every_server
 @pytest.mark.parametrize("small", [small_get, small_post])
-def test_a_request_costs_an_insert_and_an_update(site: Any, ending: str, small: Callable[[str], Question]) -> None:
-    question, logged = small(f"/small{ending}/"), site(logged=True)
+def test_a_request_costs_an_insert_and_an_update(site: Any, prefix: str, small: Callable[[str], Question]) -> None:
+    question, logged = small(f"/{prefix}small/"), site(LOGGER)
     logged.ask(question)
     with statements_counted() as statements:
         logged.ask(question, times=3)
@@ -47,7 +55,7 @@ def test_a_request_costs_an_insert_and_an_update(site: Any, ending: str, small: 
 def test_no_update_touches_an_index_on_postgresql() -> None:
     has_figures = connection.vendor == "postgresql"
     before = updates() if has_figures else ()
-    SyncSite(logged=True).ask(small_get("/small/"), times=60)
+    SyncSite(LOGGER).ask(small_get("/small/"), times=60)
     assert InputRequestLog.objects.filter(version=2).count() == 60
     if not has_figures:
         return
@@ -70,9 +78,9 @@ def unquoted(sql: str) -> str:
 
 
 @every_server
-def test_a_request_that_reaches_no_view_costs_one_statement(site: Any, ending: str) -> None:
+def test_a_request_that_reaches_no_view_costs_one_statement(site: Any, prefix: str) -> None:
     with statements_counted() as statements:
-        site(logged=True).ask(small_get("/nowhere/"), status=404)
+        site(LOGGER).ask(small_get("/nowhere/"), status=404)
     # Nothing was stored before it was answered: both its entries are one row.
     assert len([sql for sql in statements if "security" in sql]) == 1
     assert InputRequestLog.objects.get().version == 2
@@ -85,18 +93,18 @@ def test_a_request_that_reaches_no_view_costs_one_statement(site: Any, ending: s
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_50_megabytes_pass_without_being_kept(
-    site: Any, ending: str, path: str, question: Callable[[str, int], Question]
+    site: Any, prefix: str, path: str, question: Callable[[str, int], Question]
 ) -> None:
-    large = question(f"/{path}{ending}/", LARGE)
-    added = peak(site(logged=True), large) - peak(site(logged=False), large)
+    large = question(f"/{prefix}{path}/", LARGE)
+    added = peak(site(LOGGER), large) - peak(site(), large)
     assert added <= 2, f"{added:.2f} MB"
 
 
 @every_server
 @pytest.mark.parametrize("path", ["small", "download"])
-def test_no_more_responses_wait_for_the_garbage_collector(site: Any, ending: str, path: str) -> None:
-    question = download(f"/{path}{ending}/", MEGABYTE)
-    assert len(responses_left(site(logged=True), question)) <= len(responses_left(site(logged=False), question))
+def test_no_more_responses_wait_for_the_garbage_collector(site: Any, prefix: str, path: str) -> None:
+    question = download(f"/{prefix}{path}/", MEGABYTE)
+    assert len(responses_left(site(LOGGER), question)) <= len(responses_left(site(), question))
 
 
 def responses_left(site: Any, question: Question) -> list[HttpResponseBase]:

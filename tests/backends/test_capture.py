@@ -11,9 +11,14 @@ from asgiref.sync import async_to_sync
 from django.core.exceptions import ImproperlyConfigured
 from django.test import AsyncClient, Client, override_settings
 
+from security import recording
+from security.backends import registry
 from security.backends.reader import get_count_input_requests
 from security.backends.sql.models import InputRequestLog
 from security.backends.testing import CapturedLogs, capture_security_logs
+from security.delivery import deliver
+from security.enums import Event, RequestLogState
+from security.records import InputRequestRecord
 
 pytestmark = pytest.mark.django_db
 
@@ -92,10 +97,15 @@ def test_what_a_capture_cannot_decorate_is_refused(decorated: Any) -> None:
         capture_security_logs(decorated)
 
 
-def test_a_capture_answers_the_readers_whichever_backend_is_chosen() -> None:
-    with override_settings(SECURITY_BACKEND_READER="sql", SECURITY_BACKENDS=[]), capture_security_logs():
+@pytest.mark.parametrize(("chosen", "is_answering"), [(None, True), ("testing", True), ("sql", False)])
+def test_a_capture_is_read_and_counts_unless_another_backend_is_chosen(chosen: str | None, is_answering: bool) -> None:
+    with (
+        override_settings(SECURITY_BACKEND_READER=chosen, SECURITY_BACKENDS=[]),
+        capture_security_logs() as logs,
+    ):
         Client().get("/")
-        assert get_count_input_requests(datetime.now(UTC) - timedelta(minutes=1)) == 1
+        assert get_count_input_requests(datetime.now(UTC) - timedelta(minutes=1)) == is_answering
+        assert (registry.counter() is logs.counter) is is_answering
 
 
 def test_the_testing_backend_without_a_capture_says_what_to_open() -> None:
@@ -114,6 +124,34 @@ def test_a_kinds_list_holds_what_became_and_an_events_list_what_was() -> None:
     assert [entry.version for entry in logs.input_request_finished] == [2]
 
 
+def test_an_entry_that_comes_late_changes_nothing_of_what_became() -> None:
+    record = InputRequestRecord()
+    first = recording.begin(record)
+    second = recording.complete(record, Event.FINISHED, state=RequestLogState.INFO)
+    with override_settings(SECURITY_BACKENDS=[]), capture_security_logs() as logs:
+        deliver(second)
+        deliver(first)
+    assert [entry.version for entry in logs.input_request] == [2]
+    assert [entry.version for entry in logs.input_request_started] == [1]
+
+
 def test_a_list_that_does_not_exist_names_those_that_do() -> None:
     with capture_security_logs() as logs, pytest.raises(AttributeError, match="input_request_started"):
         _ = logs.input_requests
+
+
+def test_a_list_that_does_not_exist_is_answered_with_the_nearest_one() -> None:
+    with capture_security_logs() as logged_data, pytest.raises(AttributeError) as raised:
+        _ = logged_data.input_requests
+    assert str(raised.value).startswith(
+        "There is no list of logs named 'input_requests': did you mean 'input_request'? The lists are celery_task_"
+    )
+
+
+def test_async_with_is_answered_with_what_to_write() -> None:
+    async def opened() -> None:
+        async with capture_security_logs():
+            pass
+
+    with pytest.raises(TypeError, match="plain `with`, in asynchronous tests too"):
+        async_to_sync(opened)()

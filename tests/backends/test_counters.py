@@ -87,9 +87,7 @@ steps = st.lists(
 
 
 @every_counter
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     steps=steps,
     sizes=st.tuples(st.integers(1, 6), st.integers(1, 12)),

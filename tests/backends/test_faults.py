@@ -6,16 +6,19 @@ import logging
 from typing import Any
 
 import pytest
-from django.test import Client, override_settings
+from django.test import AsyncClient, Client, RequestFactory, override_settings
 
 from security.backends.sql.models import InputRequestLog
 from security.delivery import lost_entries
 from security.enums import RequestLogState
-from security.sources.input_requests import exchange
+from security.middleware import LogMiddleware
+from security.sources.input_requests import exchange, refused
+from tests.site import fault_views
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.site.fault_views")]
 
 LOG = "security.middleware.LogMiddleware"
+COMMON = "django.middleware.common.CommonMiddleware"
 
 
 def ask(path: str, **kwargs: Any) -> tuple[Any, InputRequestLog]:
@@ -64,13 +67,48 @@ def test_a_stream_that_is_compressed_around_the_log_is_recorded_as_the_site_made
 
 
 @override_settings(MIDDLEWARE=["tests.site.fault_views.FailsAfterwards", LOG])
-def test_a_fault_after_the_answer_makes_an_error_of_it() -> None:
-    response, row = ask("/code/200/", headers={"X-Api-Key": "correct horse"})
+@pytest.mark.parametrize(("path", "version"), [("/code/200/", 3), ("/tagged/", 2)])
+def test_a_fault_after_the_answer_makes_an_error_of_it(path: str, version: int) -> None:
+    response, row = ask(path, headers={"X-Api-Key": "correct horse"})
     assert response.status_code == row.response_code == 500
-    assert (row.state, row.version) == (RequestLogState.ERROR, 3)
+    assert (row.state, row.version) == (RequestLogState.ERROR, version)
     # What it quotes of the request is masked as in any other traceback.
     assert "after the answer to [Filtered]" in str(row.error_message)
     assert "correct horse" not in str(row.error_message)
+
+
+@pytest.mark.parametrize("response_type", [fault_views.OneShotResponse, fault_views.OwnStream])
+def test_what_can_be_had_once_is_left_for_the_client(response_type: type[fault_views.OneShotResponse]) -> None:
+    # Django's test client knows only responses of its own.
+    site = LogMiddleware(lambda request: response_type([b"one", b"shot"], content_type="text/html"))
+    response: Any = site(RequestFactory().get("/code/200/"))
+    assert b"".join(response) == b"oneshot"
+    row = InputRequestLog.objects.get()
+    assert (row.state, row.response_code, row.response_body) == (RequestLogState.INFO, 200, "")
+    assert row.error_message is None
+
+
+@override_settings(MIDDLEWARE=[LOG, "tests.site.fault_views.CopiesRequest"])
+def test_the_view_of_a_request_that_was_copied_on_its_way_is_known() -> None:
+    _, row = ask("/code/200/")
+    assert row.view_slug == "tests.site.fault_views.odd_code"
+
+
+@override_settings(MIDDLEWARE=[COMMON, LOG, "tests.site.fault_views.ForgetsToReturn"])
+def test_no_answer_at_all_is_an_error_of_the_site_s() -> None:
+    response, row = ask("/code/200/")
+    assert (response.status_code, row.response_code, row.state) == (500, 500, RequestLogState.ERROR)
+    assert "'NoneType' object has no attribute" in str(row.error_message)
+
+
+@override_settings(ALLOWED_HOSTS=["shop.example"], MIDDLEWARE=["tests.site.fault_views.CopiesRequest", COMMON, LOG])
+async def test_a_refused_host_does_not_hold_up_an_asynchronous_test_of_a_site(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(refused, "_PATIENCE", 0.1)
+    response = await AsyncClient().get("/code/200/", headers={"host": "evil.example"})
+    assert response.status_code == 400
+    assert "A refused request could not be recorded" in caplog.text
 
 
 def test_a_fault_of_the_logger_at_the_end_leaves_a_closed_row(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -19,7 +20,7 @@ from django.test.utils import isolate_apps
 from security import recording, records
 from security.backends.reader import get_logs_related_with_object
 from security.backends.sql.fields import StateField
-from security.backends.sql.models import LOG_MODELS, Ending, Log
+from security.backends.sql.models import LOG_MODELS, Ending, InputRequestLog, Log, RelatedObject
 from security.backends.testing import capture_security_logs
 from security.context import inside
 from security.delivery import deliver
@@ -63,7 +64,7 @@ class MailRecord(Record):
 def mail() -> Iterator[None]:
     register(MailRecord)
     yield
-    for known in (records.RECORD_TYPES, records.FIELDS, records.SETTLED_FIELDS, records.TRANSITIONS):
+    for known in (records.RECORD_TYPES, records.FIELDS, records.SETTLED_FIELDS, records.LAYOUTS, records.TRANSITIONS):
         del known["sent-mail"]
 
 
@@ -141,10 +142,46 @@ def test_it_is_settled_after_its_own_time_when_its_process_was_killed(mail_log: 
 
 @pytest.mark.django_db
 @override_settings(SECURITY_BACKENDS=["sql"])
-def test_where_it_has_no_table_it_is_passed_over_in_settling() -> None:
+def test_where_it_has_no_table_it_is_passed_over_in_settling_and_in_masking_again() -> None:
     out = StringIO()
     call_command("set_log_state", stdout=out)
-    assert out.getvalue() == "Nothing to settle.\n"
+    call_command("mask_logs", stdout=out)
+    assert out.getvalue() == "Nothing to settle.\nNothing to look at.\n"
+
+
+@pytest.mark.django_db
+@override_settings(SECURITY_BACKENDS=["sql", "logging"], SECURITY_RAISE_WRITER_EXCEPTIONS=True)
+def test_where_it_has_no_table_the_other_backends_and_its_neighbours_are_served(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "security.mail")
+    deliver([*recording.begin(MailRecord(related_objects=(ORDER,))), *recording.begin(InputRequestRecord())])
+    deliver(recording.begin(MailRecord()))
+    assert (InputRequestLog.objects.count(), RelatedObject.objects.count()) == (1, 0)
+    assert [line.name for line in caplog.records] == ["security.mail"] * 2
+
+
+@pytest.mark.django_db(transaction=True)
+@override_settings(SECURITY_BACKENDS=["sql"])
+def test_it_leaves_no_connection_open_in_a_thread_that_nobody_tends(mail_log: type[Any]) -> None:
+    def send_in_thread() -> bool:
+        deliver(recording.begin(MailRecord(recipient="jo@shop.example")))
+        return connection.connection is not None
+
+    with ThreadPoolExecutor(1) as pool:
+        assert not pool.submit(send_in_thread).result()
+    assert mail_log.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", ["Sent mail", "sent|mail", "", "-mail", "m" * 41])
+def test_a_name_that_is_no_name_of_a_kind_is_refused(name: str) -> None:
+    class OddRecord(MailRecord):
+        """A record of an odd name."""
+
+        kind = name
+
+    with pytest.raises(ValueError, match="write up to 40 small letters and hyphens"):
+        register(OddRecord)
 
 
 def test_a_name_that_another_kind_has_is_refused() -> None:

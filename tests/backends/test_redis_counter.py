@@ -101,11 +101,11 @@ def test_without_the_extra_it_says_which_to_install(monkeypatch: pytest.MonkeyPa
     for name in [name for name in sys.modules if name.partition(".")[0] == "limits"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "limits", None)  # type: ignore[arg-type]
-    with pytest.raises(ImproperlyConfigured, match=r"pip install django-security-logger\[redis\]"):
+    with pytest.raises(ImproperlyConfigured, match=r'pip install "django-security-logger\[redis\]"'):
         StorageCounter("redis://localhost:6379/0")
 
 
 def test_without_the_driver_it_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis", None)  # type: ignore[arg-type]
-    with pytest.raises(ImproperlyConfigured, match=r"install django-security-logger\[redis\]"):
+    with pytest.raises(ImproperlyConfigured, match=r'install "django-security-logger\[redis\]"'):
         StorageCounter("redis://localhost:6379/0")

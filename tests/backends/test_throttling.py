@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from security.backends.sql.models import InputRequestLog, ThrottlingCount
 from security.backends.testing import capture_security_logs
 from security.decorators import throttling, throttling_all, throttling_exempt, throttling_exempt_all
-from security.delivery import arun_blocking, inline
+from security.delivery import arun_blocking, patience
 from security.enums import RequestLogState
 from security.sources.input_requests import throttled as throttled_steps
 from security.throttling import counting, gate, outage
@@ -235,8 +235,9 @@ def test_an_async_decision_is_no_visit_to_a_thread_more(monkeypatch: pytest.Monk
         visits.append(work)
         return await arun_blocking(work, *args)
 
-    for module in (gate, inline, throttled_steps):
+    for module in (gate, throttled_steps):
         monkeypatch.setattr(module, "arun_blocking", visit)
+    monkeypatch.setattr(patience, "arun_for", lambda seconds, work, *args: visit(work, *args))
     counts = []
     for enabled in (False, True):
         with override_settings(SECURITY_THROTTLING_ENABLED=enabled):
@@ -327,7 +328,8 @@ def test_the_wrong_decorator_says_which_is_the_right_one() -> None:
     ("make", "said"),
     [
         (lambda: PerRequestThrottlingValidator(0, 1), "1 second to 366 days"),
-        (lambda: PerRequestThrottlingValidator(60, 0), "a whole number of 1"),
+        (lambda: PerRequestThrottlingValidator(60, 0), "throttle_at is a number of requests, a whole one of 1"),
+        (lambda: PerRequestThrottlingValidator(60, "20"), "throttle_at is a number of requests.*not '20'"),
         (lambda: PerRequestThrottlingValidator(60, 1, scope="page"), "'site', 'view', 'path'"),
         (lambda: UnsuccessfulLoginThrottlingValidator(60, 1, by="name"), "'client' or 'account'"),
     ],
@@ -335,6 +337,13 @@ def test_the_wrong_decorator_says_which_is_the_right_one() -> None:
 def test_a_validator_says_what_its_numbers_can_be(make: Callable[[], object], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         make()
+
+
+@pytest.mark.parametrize("timeframe", ["60", None, "1 minute"])
+@pytest.mark.parametrize("validator", [PerRequestThrottlingValidator, UnsuccessfulLoginThrottlingValidator])
+def test_a_timeframe_that_is_none_is_told_to_be_a_number_of_seconds(validator: Any, timeframe: Any) -> None:
+    with pytest.raises(TypeError, match=f"timeframe is a number of seconds or a timedelta, not {timeframe!r}"):
+        validator(timeframe, 20)
 
 
 def test_the_documented_imports_are_one_thing() -> None:

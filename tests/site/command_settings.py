@@ -8,3 +8,4 @@ from tests.settings import INSTALLED_APPS as APPS
 INSTALLED_APPS = ["django.contrib.staticfiles", *APPS]
 STATIC_ROOT = tempfile.gettempdir() + "/nowhere"
 SECURITY_BACKENDS = ["sql"]
+ROOT_URLCONF = "tests.site.command_urls"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -43,6 +44,46 @@ def odd_code(request: HttpRequest, code: str) -> HttpResponse:
 
 def tagged_stream(request: HttpRequest) -> HttpResponseBase:
     return StreamingHttpResponse(["one,", "two"], content_type="text/csv", headers={"ETag": '"x"'})
+
+
+class OneShotResponse(HttpResponseBase):
+    """A response of a site's own, whose content can be had once."""
+
+    streaming = False
+
+    def __init__(self, chunks: Iterable[bytes], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._chunks = iter(chunks)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+
+class OwnStream(OneShotResponse):
+    """One that says of itself that it is streaming."""
+
+    streaming = True
+
+
+class CopiesRequest:
+    """A middleware below the log's that hands on a copy of the request."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = self.get_response(copy.copy(request))
+        return response
+
+
+class ForgetsToReturn:
+    """A middleware below the log's that lacks the word `return`."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> None:
+        self.get_response(request)
 
 
 class FailsAfterwards:

@@ -7,13 +7,17 @@ from importlib import import_module
 from inspect import signature
 
 import pytest
+from django.apps import apps
 from django.core.management import get_commands
+from django.http import HttpResponse
+from django.test import RequestFactory, override_settings
 
 from security.backends.registry import installed_backends
 from security.backends.sql.models import LOG_MODELS
 from security.backends.testing import CapturedLogs
 from security.config import all_settings
 from security.enums import LoggerName
+from security.middleware import LogMiddleware
 from security.records import RECORD_TYPES, InputRequestRecord
 
 IMPORTS = {
@@ -44,6 +48,7 @@ IMPORTS = {
     "security.logging.requests.utils": "log_input_request_with_data",
     "security.management": "execute_from_command_line call_command",
     "security.middleware": "LogMiddleware",
+    "security.models": "InputLoggedRequest",
     "security.references": "ObjectReference",
     "security.requests": "get post put patch delete head options request Session session",
     "security.suds": "Client SecurityRequestsTransport",
@@ -211,3 +216,13 @@ def test_the_live_record_has_the_methods_that_views_call() -> None:
     record.update_extra_data({"a": 1})
     record.add_related_objects()
     assert (record.slug, record.extra_data, record.related_objects) == ("a", {"a": 1}, ())
+
+
+@override_settings(SECURITY_LOG_REQUEST_IGNORE_URL_PATHS={"/"})
+def test_the_live_record_is_of_the_class_that_was_published_and_that_is_no_table() -> None:
+    from security.models import InputLoggedRequest
+
+    request = RequestFactory().get("/")
+    LogMiddleware(lambda request: HttpResponse())(request)
+    assert isinstance(request.input_logged_request, InputLoggedRequest)
+    assert list(apps.get_app_config("security").get_models()) == []

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from time import perf_counter
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from django.db import models
+from django.test import RequestFactory
 
 from security import fields, masking, recording
 from security.backends.sql.models import LOG_MODELS, RelatedObject
 from security.context import inside
 from security.enums import Event, LoggerName, RequestLogState
 from security.fields import Name
-from security.records import FIELDS, RECORD_TYPES, TRANSITIONS, InputRequestRecord, Record
+from security.records import (
+    FIELDS,
+    RECORD_TYPES,
+    TRANSITIONS,
+    CeleryTaskRunRecord,
+    CommandRecord,
+    InputRequestRecord,
+    Record,
+)
 from security.references import ObjectReference
+from security.sources.input_requests import messages
 
 
 @pytest.mark.parametrize("kind", LoggerName)
@@ -58,6 +71,14 @@ def test_the_version_grows_with_each_entry_and_an_entry_stays_as_it_was() -> Non
         _ = second.nonsense
 
 
+def test_the_time_of_a_record_is_in_seconds() -> None:
+    before = perf_counter()
+    record = InputRequestRecord(began=before - 60)
+    (entry,) = recording.complete(record, Event.FINISHED, state=RequestLogState.INFO)
+    assert 60 <= entry.time <= 60 + perf_counter() - before
+    assert entry.stop - entry.start == timedelta(seconds=entry.time)
+
+
 def test_what_is_settled_is_masked_once_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     masked: list[str] = []
     mask = masking.mask_members
@@ -84,6 +105,13 @@ def test_the_parent_is_the_innermost_record_that_is_stored() -> None:
     assert entry.parent_log == f"input-request|{outer.id}"
     (alone,) = recording.begin(InputRequestRecord())
     assert alone.parent_log is None
+
+
+def test_what_has_no_value_is_stored_as_its_column_takes_it() -> None:
+    record = InputRequestRecord(response_headers=None, response_body=None, slug=None, error_message=None)  # type: ignore[arg-type]
+    (entry,) = recording.begin(record)
+    assert (entry.response_headers, entry.response_body) == ({}, "")
+    assert (entry.slug, entry.error_message) == (None, None)
 
 
 def test_a_record_that_is_not_recorded_makes_no_entry() -> None:
@@ -115,9 +143,9 @@ def test_a_long_error_message_keeps_its_end() -> None:
 def test_extra_data_of_any_sort_is_stored_as_json_and_masked() -> None:
     record = InputRequestRecord()
     record.update_extra_data({"when": {1, 2}.__class__, "text": "password=x\0", "big": float("inf"), "n": [1.5, None]})
-    record.update_extra_data({"n": 2})
+    record.update_extra_data({"n": 2, "odd": float("nan"), (1, 2): "a name that JSON has not"})  # type: ignore[dict-item]
     (entry,) = recording.begin(record)
-    assert entry.extra_data == {"when": str(set), "text": "password=[Filtered]", "big": "inf", "n": 2}
+    assert entry.extra_data == {"when": str(set), "text": "password=[Filtered]", "big": "inf", "n": 2, "odd": "nan"}
 
 
 def test_extra_data_too_long_or_too_deep_is_left_out() -> None:
@@ -165,6 +193,42 @@ def test_half_a_secret_behind_the_middle_of_a_long_text_is_not_stored() -> None:
     assert len(entry.error_message) <= 10_000
 
 
+@pytest.mark.parametrize(
+    ("record_type", "field", "made", "window"),
+    [
+        (CeleryTaskRunRecord, "input", "password='{}' {}", 20_000),
+        (CeleryTaskRunRecord, "output", "password='{}' {}", 200_000),
+        (InputRequestRecord, "path", "/token/{}/{}", 4_000),
+        (InputRequestRecord, "host", "ann:{}@{}.example", 510),
+    ],
+)
+def test_half_a_secret_where_the_look_at_a_text_ends_is_not_stored(
+    record_type: type[Record], field: str, made: str, window: int
+) -> None:
+    # What is hidden of the beginning makes room for the end.
+    beginning = made.format("z" * (window - 100), "")
+    text = beginning.removesuffix(".example").ljust(window - 15, "x") + "AKIAIOSFODNN7EXAMPLE" + "x" * 1000
+    (entry,) = recording.begin(record_type(**{field: text}))
+    stored = getattr(entry, field)
+    assert "[Filtered]" in stored
+    assert "AKIAIO" not in stored
+
+
+@pytest.mark.parametrize("length", range(4960, 4990))
+def test_half_a_secret_of_several_words_is_not_stored(length: int) -> None:
+    words = ["--password", "z" * 15_000, "y" * length, "4539", "5787", "6362", "1486"]
+    (entry,) = recording.begin(CommandRecord(input=words))
+    assert entry.input.startswith("--password [Filtered] yyy")
+    assert "4539" not in entry.input
+
+
+def test_no_more_words_of_a_command_are_looked_at_than_are_stored() -> None:
+    words = iter([""] * 100_000)
+    (entry,) = recording.begin(CommandRecord(input=words))  # type: ignore[arg-type]
+    assert len(entry.input) == 10_000
+    assert len([*words]) > 70_000
+
+
 def test_data_nested_deeper_than_a_database_takes_is_cut() -> None:
     data: dict[str, object] = {"a": 1}
     for _ in range(60):
@@ -179,3 +243,45 @@ def test_two_long_keys_are_two_references_and_every_database_takes_them() -> Non
     assert one != other
     assert len(one.pk) == 255
     assert ObjectReference.to(Session(session_key="a\0\ud800")).pk == "a␀\\ud800"
+
+
+class Odd(InputRequestRecord):
+    """A record of a site's own, with a field that it computes."""
+
+    @property
+    def path(self) -> str:
+        raise LookupError("no path")
+
+    @path.setter
+    def path(self, path: str) -> None:
+        pass
+
+
+def test_a_field_that_cannot_be_read_is_hidden_and_takes_no_other_with_it() -> None:
+    (entry,) = recording.begin(Odd(host="shop.example"))
+    assert (entry.path, entry.host) == ("[Filtered]", "shop.example")
+
+
+def test_the_host_is_what_the_site_says_it_is() -> None:
+    request = RequestFactory().get("/", headers={"host": "internal:8000"})
+    assert messages.host_of(request) == "internal:8000"
+    vars(request)["get_host"] = lambda: "www.example"
+    assert messages.host_of(request) == "www.example"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("requestbody", r"'requestbody': did you mean 'request_body'\?"), ("xyzzy", "'xyzzy': its fields are .*path, ")],
+)
+def test_an_entry_names_the_field_that_may_be_meant(name: str, said: str) -> None:
+    (entry,) = recording.begin(InputRequestRecord())
+    with pytest.raises(AttributeError, match=said):
+        getattr(entry, name)
+
+
+@pytest.mark.django_db
+def test_the_record_of_a_request_knows_its_user_as_its_row_does() -> None:
+    user = get_user_model().objects.create_user("ann")
+    assert InputRequestRecord(user_id=str(user.pk)).user == user
+    for user_id in (None, "999", "0b9d5f5e-0000-7000-8000-000000000000"):
+        assert InputRequestRecord(user_id=user_id).user is None

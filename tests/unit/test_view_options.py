@@ -33,6 +33,22 @@ def test_a_partial_can_be_decorated() -> None:
     assert is_marked(log_exempt(partial(views.order, number=1)), request, LOG_EXEMPT)
 
 
+def test_the_mark_counts_inside_of_a_partial_and_on_the_method_call_of_an_object() -> None:
+    class Page:
+        @log_exempt
+        def __call__(self, request: Any) -> None:
+            pass
+
+    assert is_marked(partial(partial(log_exempt(views.order)), number=1), request, LOG_EXEMPT)
+    assert is_marked(Page(), request, LOG_EXEMPT)
+
+
+def test_what_is_no_view_is_refused() -> None:
+    for nothing in (True, "home", property(views.home)):
+        with pytest.raises(TypeError, match="takes a function"):
+            log_exempt(nothing)  # type: ignore[call-overload]
+
+
 def test_the_mark_of_a_class_counts_for_its_subclasses_and_not_for_its_parents() -> None:
     assert is_marked(views.ExemptChild.as_view(), request, LOG_EXEMPT)
     assert is_marked(views.Hidden.as_view(), request, HIDE_REQUEST_BODY)

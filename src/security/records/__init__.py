@@ -4,13 +4,26 @@ A record is data: it is filled while the thing happens. What is stored of it is 
 makes. A kind is a module here: its fields, its transitions and the words of its messages.
 """
 
-from .base import FIELDS, RECORD_TYPES, SETTLED_FIELDS, TRANSITIONS, Entry, Loss, Record, Transition, register
+from .base import (
+    FIELDS,
+    LAYOUTS,
+    RECORD_TYPES,
+    SETTLED_FIELDS,
+    TRANSITIONS,
+    Entry,
+    Layout,
+    Loss,
+    Record,
+    Transition,
+    register,
+)
 from .celery_tasks import CeleryTaskInvocationRecord, CeleryTaskRecord, CeleryTaskRunRecord
 from .commands import CommandRecord
 from .requests import InputRequestRecord, OutputRequestRecord, RequestRecord
 
 __all__ = [
     "FIELDS",
+    "LAYOUTS",
     "RECORD_TYPES",
     "SETTLED_FIELDS",
     "TRANSITIONS",
@@ -20,6 +33,7 @@ __all__ = [
     "CommandRecord",
     "Entry",
     "InputRequestRecord",
+    "Layout",
     "Loss",
     "OutputRequestRecord",
     "Record",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from enum import IntEnum
+from operator import attrgetter
 from time import perf_counter
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, TypeVar
@@ -30,6 +33,8 @@ from security.ids import new_id
 from security.references import ObjectReference
 
 R = TypeVar("R", bound="type[Record]")
+
+_KIND: Final = re.compile("[a-z][a-z-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Record:
     """What all kinds have in common."""
 
     kind: ClassVar[str]
-    """The name of the kind: a `LoggerName`, or any text of small letters and hyphens for a kind of another package."""
+    """The name of the kind: a `LoggerName`, or up to 40 small letters and hyphens for a kind of another package."""
     transitions: ClassVar[Mapping[Event, Transition]]
     logger_name: ClassVar[str]
     """The logger of Python's `logging` to which the messages of the kind go."""
@@ -65,6 +70,8 @@ class Record:
     """How the messages of the kind begin; the names in braces are fields."""
     loss: ClassVar[Loss | None] = None
     """None where others tell what is lost, as workers do of tasks."""
+    thread_is_tended: ClassVar[bool] = False
+    """Whether somebody closes the database connections of the thread when this ends, as Django does after a request."""
     own_predicates: ClassVar[Mapping[Event, str]] = {}
     """What the messages say of an event where the kind has words of its own."""
 
@@ -118,23 +125,50 @@ class Record:
         self.extra_data = {**self.extra_data, **data}
 
 
+class Layout:
+    """Some fields of a kind, and which of them something has to be done to before they are stored."""
+
+    __slots__ = ("_read", "_settled_names", "cleaned", "names")
+
+    def __init__(self, fields: Mapping[str, StoredAs], settled: Collection[str]) -> None:
+        self.names = tuple(fields)
+        self._read = attrgetter(*self.names)
+        self._settled_names = [name for name in self.names if name in settled]
+        self.cleaned = tuple((name, how) for name, how in fields.items() if type(how) is not Plain)
+
+    def values_of(self, record: Record) -> dict[str, Any]:
+        """Give the fields as they are."""
+        return dict(zip(self.names, self._read(record), strict=True))
+
+    def settled_of(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Give those of some values that no later entry changes."""
+        return dict(zip(self._settled_names, map(values.__getitem__, self._settled_names), strict=True))
+
+
 RECORD_TYPES: Final[dict[str, type[Record]]] = {}
 FIELDS: Final[dict[str, dict[str, StoredAs]]] = {}
 SETTLED_FIELDS: Final[dict[str, frozenset[str]]] = {}
+LAYOUTS: Final[dict[str, tuple[Layout, Layout]]] = {}
+"""What is read of a record for its first entry, and for each later one."""
 TRANSITIONS: Final[dict[str, Mapping[Event, Transition]]] = {}
 
 
 def register(record_type: R) -> R:
     """Make a kind known, before anything of it is recorded; it decorates the dataclass of the kind.
 
-    Raises `ValueError` where another class has the name of the kind.
+    Raises `ValueError` where another class has the name of the kind, or the name is not as `Record.kind` says.
     """
     kind = record_type.kind
+    if not _KIND.fullmatch(kind):
+        raise ValueError(f"{kind!r} is no name of a kind: write up to 40 small letters and hyphens, as in 'sent-mail'.")
     other = RECORD_TYPES.setdefault(kind, record_type)
     if other is not record_type:
         raise ValueError(f"{other.__qualname__} is the kind {str(kind)!r}: give {record_type.__qualname__} another.")
-    FIELDS[kind] = stored_fields(record_type)
-    SETTLED_FIELDS[kind] = settled_fields(record_type)
+    fields, settled = stored_fields(record_type), settled_fields(record_type)
+    FIELDS[kind] = fields
+    SETTLED_FIELDS[kind] = settled
+    changing = {name: how for name, how in fields.items() if name not in settled}
+    LAYOUTS[kind] = Layout(fields, settled), Layout(changing, settled)
     TRANSITIONS[kind] = record_type.transitions
     return record_type
 
@@ -155,7 +189,9 @@ class Entry:
         try:
             return self.values[name]
         except KeyError:
-            raise AttributeError(f"An entry of the kind {self.kind} has no field {name!r}.") from None
+            nearest = get_close_matches(name, self.values, n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"its fields are {', '.join(self.values)}."
+            raise AttributeError(f"An entry of the kind {self.kind} has no field {name!r}: {hint}") from None
 
     @property
     def transition(self) -> Transition:

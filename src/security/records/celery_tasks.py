@@ -19,6 +19,7 @@ class CeleryTaskRecord(Record):
     """What an invocation and a run of a Celery task have in common."""
 
     logger_name = "security.celery"
+    thread_is_tended = True
 
     celery_task_id: str = stored(Name(255), default="", settled=True)
     name: str = stored(Name(255), default="", settled=True)

@@ -20,6 +20,7 @@ class CommandRecord(Record):
 
     kind = LoggerName.COMMAND
     logger_name = "security.command"
+    thread_is_tended = True
     subject = 'Command "{id}" with name "{name}"'
     transitions = {
         Event.STARTED: Transition(CommandState.ACTIVE),

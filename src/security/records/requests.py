@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
+from typing import Any
 
 from security.body import Body
 from security.config import settings
 from security.enums import Event, LoggerName, RequestLogState
 from security.fields import BodyText, Host, Members, Name, Plain, UrlPath, stored
+from security.references import user_with_id
 
 from .base import Loss, Record, Transition
 
@@ -50,12 +52,18 @@ class InputRequestRecord(RequestRecord):
 
     kind = LoggerName.INPUT_REQUEST
     logger_name = "security.input_request"
+    thread_is_tended = True
     subject = 'Input request "{id}" to "{host}" with path "{path}"'
     own_predicates = {Event.FINISHED: "was finished"}
 
     ip: str | None = stored(Plain(), settled=True)
     user_id: str | None = stored(Name(255))
     view_slug: str | None = stored(Name(255))
+
+    @property
+    def user(self) -> Any:
+        """The user who asked, as far as `user_id` is known yet, or None; each look is a query."""
+        return user_with_id(self.user_id)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from functools import wraps
 from typing import Any, Final
 
 from django.tasks.base import TaskResultStatus  # type: ignore[import-not-found, unused-ignore]
@@ -99,7 +98,7 @@ def _fields_of(result: Any) -> dict[str, Any]:
 def _receiver(work: Callable[[Any], None]) -> Callable[..., None]:
     """Keep a fault of the logger from becoming that of the code that enqueues or runs a task."""
 
-    @wraps(work)
+    # Not `functools.wraps`: with DEBUG, Django wants `**kwargs`, and would look for it in what is wrapped.
     def receive(sender: Any = None, task_result: Any = None, **kwargs: Any) -> None:
         try:
             work(task_result)

@@ -28,6 +28,11 @@ class WatchedStream:
         self.beginning = Beginning(bound)
 
     @property
+    def was_read(self) -> bool:
+        """Whether anything of the body was read."""
+        return self._length > 0
+
+    @property
     def was_cut_off(self) -> bool:
         """Whether the client went away before its whole body was read.
 

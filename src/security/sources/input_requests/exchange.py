@@ -9,23 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import IntEnum
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec
 from urllib.parse import SplitResult
 
-from django.conf import settings as site_settings
 from django.core.signals import got_request_exception
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.urls import Resolver404, ResolverMatch, resolve
 
 from security.body import capture_bound
 from security.client_address import client_address
 from security.config import settings
-from security.delivery import arun_reading, deliver, run_blocking
+from security.delivery import deliver
 from security.enums import Event, RequestLogState
 from security.recording import begin, complete
 from security.records import Entry, InputRequestRecord
@@ -36,6 +33,8 @@ from security.traces import incoming
 from . import client, messages
 from .body_watch import Beginning, WatchedStream
 from .content_watch import Ending
+from .session_reading import session_reading
+from .view_match import match_of, name_of
 from .view_options import HIDE_REQUEST_BODY, LOG_EXEMPT, is_marked
 
 logger = logging.getLogger("security")
@@ -70,7 +69,7 @@ def _guarded(step: Step[P], *, is_last: bool) -> Step[P]:
             logger.exception("A request could not be recorded in full; the site goes on.")
             if not is_last or self.record.version == 0 or self.record.stop is not None:
                 return []
-            return complete(self.record, Event.ERROR, error_message=_NOT_IN_FULL)
+            return complete(self.record, Event.ERROR, error_message=self.error_message or _NOT_IN_FULL)
 
     return guarded  # type: ignore[return-value]  # its parameters have names
 
@@ -85,6 +84,9 @@ class Exchange:
         self.hides_request_body = False
         self.error_message: str | None = None
         self.refusal: str | None = None
+        self._has_hidden = False
+        # A middleware before this one can have parsed a form.
+        self._had_been_read = bool(vars(request).get("_read_started"))
         self.is_decided = False
         self.response_head: messages.ResponseHead | None = None
 
@@ -127,13 +129,19 @@ class Exchange:
         record.is_secure = request.is_secure()
         return []
 
+    def follow(self, request: HttpRequest) -> None:
+        """Go on with the request that the view is given, where a middleware made a copy."""
+        if self._request is not None:
+            self._request = request
+
     @_step
     def reach_view(self, view: Callable[..., Any]) -> list[Entry]:
         """Begin the record, now that the view is known."""
+        request, record = self.request, self.record
         self._heed(view)
-        self.record.view_slug = _name_of(self.request.resolver_match)
-        self.record.user_id = client.loaded_user_id(self.request)
-        return begin(self.record)
+        record.view_slug = name_of(request.resolver_match)
+        record.user_id = client.loaded_user_id(request)
+        return begin(record)
 
     @_last_step
     def fail(self, error: BaseException) -> list[Entry]:
@@ -182,6 +190,9 @@ class Exchange:
         """Complete the record of a request that is over although nothing else completed it."""
         if self.record.version == 0 or self.record.stop is not None:
             return []
+        if self.error_message is not None:
+            self.record.response_code = 500
+            return self._complete(Event.ERROR, None, self.error_message)
         return self._complete(Event.FINISHED, RequestLogState.of_response_code(self.record.response_code), _REPLACED)
 
     @_step
@@ -199,19 +210,11 @@ class Exchange:
         self.record.response_code = 500
         return complete(self.record, Event.ERROR, error_message=self.error_message)
 
-    def match(self, response_code: int | None) -> ResolverMatch | None:
-        """Find the view that the path means, which the response may keep the request from."""
-        return _match_of(self.request, response_code)
-
     def needs_session(self) -> bool:
         """Tell whether the session has to be read to know who asked."""
         try:
             return (
-                self.record.is_recorded
-                and settings.LOG_USER == "session"
-                and "session" in vars(self.request)
-                and not client.is_loaded(self.request)
-                and site_settings.SESSION_COOKIE_NAME in self.request.COOKIES
+                self.record.is_recorded and client.has_unread_session(self.request) and not session_reading.is_paused()
             )
         except Exception:
             logger.exception("It could not be told whether a session has to be read; the site goes on.")
@@ -219,29 +222,32 @@ class Exchange:
 
     def read_session(self) -> None:
         """Find out who asked; whatever fails, the site goes on."""
-        with self._reading():
-            self.record.user_id = run_blocking(client.session_user_id, self.request)
+        self.record.user_id = session_reading.user_id(self.request)
 
     async def aread_session(self) -> None:
         """Do as `read_session`, without blocking the event loop, nor waiting for long."""
-        with self._reading():
-            self.record.user_id = await arun_reading(settings.LOG_DB_TIMEOUT, client.session_user_id, self.request)
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            logger.warning("The session could not be read to tell who asked: %s", type(error).__name__)
+        self.record.user_id = await session_reading.auser_id(self.request)
 
     def _traceback_of(self, error: BaseException) -> str:
         path = SplitResult("", "", self.record.path, "", "")
-        return without_quoted(traceback_of(error), path, self.record.request_headers)
+        # What a view says of a body that it read can be any part of it.
+        instead = settings.SENSITIVE_DATA_REPLACEMENT if self._hides_what_was_read() else None
+        traceback = traceback_of(error, instead_of_texts=instead)
+        return without_quoted(traceback, path, self.record.request_headers)
+
+    def _hides_what_was_read(self) -> bool:
+        if self._request is not None:
+            was_watched = self.watched_body is not None and self.watched_body.was_read
+            body = vars(self._request).get("_body")
+            was_read = was_watched or (self._had_been_read if body is None else bool(body))
+            self._has_hidden = was_read and self.hides_request_body
+        return self._has_hidden
 
     def _heed(self, view: Callable[..., Any]) -> None:
         """Do as the decorators of a view say."""
-        self.record.is_recorded = self.record.is_recorded and not is_marked(view, self.request, LOG_EXEMPT)
-        self.hides_request_body = is_marked(view, self.request, HIDE_REQUEST_BODY)
+        request, record = self.request, self.record
+        record.is_recorded = record.is_recorded and not is_marked(view, request, LOG_EXEMPT)
+        self.hides_request_body = self.hides_request_body or is_marked(view, request, HIDE_REQUEST_BODY)
 
     def _note_response(self, response: HttpResponseBase) -> None:
         record = self.record
@@ -263,10 +269,10 @@ class Exchange:
         entries: list[Entry] = []
         if record.version == 0 and record.is_recorded:
             # A middleware answered before the view was reached; what the view's decorators say holds all the same.
-            match = self.match(record.response_code)
+            match = match_of(request, record.response_code)
             if match is not None:
                 self._heed(match.func)
-            record.view_slug = _name_of(match)
+            record.view_slug = name_of(match)
             entries = begin(record)
         if not record.is_recorded:
             self._let_go()
@@ -281,6 +287,8 @@ class Exchange:
 
     def _let_go(self) -> None:
         """Undo the circle of the request and its exchange: it would keep all that the client sent for a while."""
+        # An error can still come, from a middleware around the log's.
+        self._hides_what_was_read()
         vars(self.request).pop("close", None)
         self._request = self.watched_body = None
 
@@ -315,28 +323,6 @@ class Closing:
 
 def _closing_of_none() -> Callable[[], None]:
     return _no_exchange
-
-
-def _match_of(request: HttpRequest, response_code: int | None) -> ResolverMatch | None:
-    """Find the view that the path means, also where CommonMiddleware will redirect to it with a slash."""
-    if request.resolver_match is not None:
-        return request.resolver_match
-    # What was not found is not looked for again: a converter of the site's may ask its database.
-    paths = [] if response_code == 404 else [request.path_info]
-    if settings.APPEND_SLASH and site_settings.APPEND_SLASH and not request.path_info.endswith("/"):
-        paths.append(f"{request.path_info}/")
-    for path in paths:
-        try:
-            return resolve(path, getattr(request, "urlconf", None))
-        except Resolver404:
-            continue
-        except Exception:  # a fault of the site's, of which its own answer tells
-            return None
-    return None
-
-
-def _name_of(match: ResolverMatch | None) -> str | None:
-    return None if match is None else match.view_name
 
 
 def _note_request_exception(request: HttpRequest | None = None, **kwargs: Any) -> None:

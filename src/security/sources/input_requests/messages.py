@@ -8,52 +8,69 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
+from django.conf import settings as site_settings
 from django.core.exceptions import DisallowedHost
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponse, HttpResponseBase
+from django.template.response import SimpleTemplateResponse
 
 from security.body import Body, capture_bound, is_encoded
 from security.queries import beginning_of_query, parse_queries
 
 from .body_watch import Beginning
 
-_LONGEST_CACHED: Final = 100
+_LONGEST_REMEMBERED: Final = 100
+_MOST_REMEMBERED: Final = 2048
+_HEADERS_OF_CONTENT: Final = ("CONTENT_TYPE", "CONTENT_LENGTH")
+
+# What asks one of a site's own for its content may leave nothing for the client.
+_ITERATIONS: Final = (HttpResponse.__iter__, SimpleTemplateResponse.__iter__)
 
 Members = dict[str, str | list[str]]
 
 
 def host_of(request: HttpRequest) -> str:
     """Give the host that the client named, also one that the site does not allow."""
+    named = request.META.get("HTTP_HOST")
+    is_django_s_own = type(request).get_host is HttpRequest.get_host and "get_host" not in vars(request)
+    if named and is_django_s_own and not site_settings.USE_X_FORWARDED_HOST:
+        # All that Django does more is to look whether it is allowed.
+        return str(named)
     try:
         return request.get_host()
     except DisallowedHost:
         return str(request.META.get("HTTP_HOST") or request.META.get("SERVER_NAME") or "")
 
 
+class _HeaderNames(dict[str, str]):
+    """The HTTP names of the keys of META (RFC 3875, 4.1.18); that of a key that is no header's is empty."""
+
+    def __missing__(self, key: str) -> str:
+        is_header = key.startswith("HTTP_") or key in _HEADERS_OF_CONTENT
+        name = key.removeprefix("HTTP_").replace("_", "-").title() if is_header else ""
+        # Clients invent names: what is remembered is bounded, and no longer name is.
+        if len(key) <= _LONGEST_REMEMBERED:
+            if len(self) >= _MOST_REMEMBERED:
+                self.clear()
+            self[key] = name
+        return name
+
+
+_header_names: Final = _HeaderNames()
+
+
 def headers_of(request: HttpRequest) -> Members:
-    """Give the request's headers by their HTTP names (RFC 3875, 4.1.18)."""
-    return {
-        name: str(value)
-        for key, value in request.META.items()
-        if value != "" and (name := _header_name(key)) is not None
-    }
-
-
-def _header_name(key: str) -> str | None:
-    # Clients invent names: the cache is bounded, and no longer name enters it.
-    return _short_header_name(key) if len(key) <= _LONGEST_CACHED else _short_header_name.__wrapped__(key)
-
-
-@lru_cache(maxsize=2048)
-def _short_header_name(key: str) -> str | None:
-    if key.startswith("HTTP_"):
-        key = key.removeprefix("HTTP_")
-    elif key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        return None
-    return key.replace("_", "-").title()
+    """Give the request's headers by their HTTP names."""
+    meta = request.META
+    headers: dict[str, Any] = dict(zip(map(_header_names.__getitem__, meta), meta.values(), strict=True))
+    # All that is no header is there, of which the last one is left.
+    headers.pop("", None)
+    if "" not in headers.values() and {*map(type, headers.values())} <= {str}:
+        return headers
+    return {name: str(value) for key, value in meta.items() if (name := _header_names[key]) and value != ""}
 
 
 def queries_of(request: HttpRequest) -> Members:
@@ -76,7 +93,12 @@ def response_headers_of(response: HttpResponseBase) -> Members:
 
 
 def announced_length(request: HttpRequest) -> int:
-    """Give the length of the body that the client announced (RFC 9110, 8.6), 0 where it announced none."""
+    """Give the length of the body that the client announced (RFC 9110, 8.6), 0 where it announced none that counts.
+
+    Chunks go before it (RFC 9112, 6.3), and under ASGI the whole body is there before Django makes the request.
+    """
+    if "HTTP_TRANSFER_ENCODING" in request.META or isinstance(request, ASGIRequest):
+        return 0
     text = str(request.META.get("CONTENT_LENGTH") or "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
 
@@ -87,9 +109,9 @@ def request_body_of(request: HttpRequest, watched: Beginning, limit: int | None)
     # Where the whole body was read, also by a middleware before this one, Django keeps it.
     read: Any = vars(request).get("_body")
     content = bytes(read[: capture_bound(limit)]) if read is not None else bytes(watched)
-    if is_encoded({"Content-Encoding": str(meta.get("HTTP_CONTENT_ENCODING") or "")}) and not _is_text(content):
+    if not content or (is_encoded(str(meta.get("HTTP_CONTENT_ENCODING") or "")) and not _is_text(content)):
         return ""
-    return Body(content, str(meta.get("CONTENT_TYPE") or "")) if content else ""
+    return Body(content, str(meta.get("CONTENT_TYPE") or ""))
 
 
 def _is_text(content: bytes) -> bool:
@@ -103,8 +125,8 @@ def _is_text(content: bytes) -> bool:
 
 
 def response_body_of(response: HttpResponseBase, limit: int | None) -> Body | str:
-    """Give the beginning of the body of a response that is not streaming."""
-    if not getattr(response, "is_rendered", True):
+    """Give the beginning of the body of a response that is not streaming, and whose content can be had twice."""
+    if type(response).__iter__ not in _ITERATIONS or not getattr(response, "is_rendered", True):
         return ""
     beginning = Beginning(capture_bound(limit))
     # The chunks of the content one by one: `content` would join them, however large they are.
@@ -130,8 +152,7 @@ class ResponseHead:
 
     @classmethod
     def of(cls, response: HttpResponseBase) -> ResponseHead:
-        encoding = response.get("Content-Encoding", "")
-        return cls(response.get("Content-Type", ""), is_encoded({"Content-Encoding": encoding}))
+        return cls(response.get("Content-Type", ""), is_encoded(response.get("Content-Encoding", "")))
 
     def body_of(self, beginning: Beginning) -> Body | str:
         """Give the body as far as it was seen."""

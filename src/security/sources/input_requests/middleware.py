@@ -59,7 +59,7 @@ class LogMiddleware:
         except BaseException as error:
             deliver(exchange.fail(error))
             raise
-        if response.streaming:
+        if isinstance(response, StreamingHttpResponse):
             _watch(exchange, response)
         else:
             deliver(exchange.answer(response))
@@ -78,7 +78,7 @@ class LogMiddleware:
         except BaseException as error:
             await adeliver(exchange.fail(error))
             raise
-        if response.streaming:
+        if isinstance(response, StreamingHttpResponse):
             _watch(exchange, response)
         else:
             await adeliver(exchange.answer(response))
@@ -88,13 +88,19 @@ class LogMiddleware:
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponseBase | None:
         exchange = exchange_of(request)
-        return None if exchange is None else throttled.before(exchange, view)
+        if exchange is None:
+            return None
+        exchange.follow(request)
+        return throttled.before(exchange, view)
 
     async def _process_view_async(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponseBase | None:
         exchange = exchange_of(request)
-        return None if exchange is None else await throttled.abefore(exchange, view)
+        if exchange is None:
+            return None
+        exchange.follow(request)
+        return await throttled.abefore(exchange, view)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """Answer a refusal that the site's own code raised (published section "View")."""
@@ -113,10 +119,10 @@ def is_log_middleware(path: str) -> bool:
     return isinstance(middleware, type) and issubclass(middleware, LogMiddleware)
 
 
-def _watch(exchange: Exchange, response: HttpResponseBase) -> None:
+def _watch(exchange: Exchange, response: StreamingHttpResponse) -> None:
     """Let the record of a streaming response be completed when its stream ends."""
     exchange.start_stream(response)
-    if not exchange.record.is_recorded or not isinstance(response, StreamingHttpResponse):
+    if not exchange.record.is_recorded:
         return
     beginning = Beginning(capture_bound(settings.LOG_RESPONSE_BODY_LENGTH))
 

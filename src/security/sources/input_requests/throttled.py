@@ -20,6 +20,7 @@ from security.throttling.gate import Gate, gate_of, gate_of_redirect
 from security.throttling.logins import has_events, settle
 
 from .exchange import Exchange
+from .view_match import match_of
 
 
 def before(exchange: Exchange, view: Callable[..., Any]) -> HttpResponseBase | None:
@@ -102,7 +103,9 @@ def _is_undecided(exchange: Exchange, response: HttpResponseBase) -> bool:
 
     The protection against forged requests is one such, and an attacker must not be let off for lack of its token.
     """
-    return not exchange.is_decided and (exchange.request.resolver_match is not None or response.status_code == 404)
+    return not exchange.is_decided and (
+        exchange.request.resolver_match is not None or getattr(response, "status_code", None) == 404
+    )
 
 
 def _late_gate(exchange: Exchange) -> Gate | None:
@@ -110,7 +113,7 @@ def _late_gate(exchange: Exchange) -> Gate | None:
     request = exchange.request
     if request.resolver_match is not None:
         return gate_of(request, request.resolver_match.func)
-    match = exchange.match(404)
+    match = match_of(request, 404)
     return gate_of(request, None) if match is None else gate_of_redirect(request, match)
 
 

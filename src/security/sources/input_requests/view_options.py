@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
+
+from django.http import HttpRequest
 
 from security.view_marks import ViewClassMark, ViewMark, is_marked
 
 LOG_EXEMPT: Final = "_security_log_exempt"
 HIDE_REQUEST_BODY: Final = "_security_hide_request_body"
 
-__all__ = ["HIDE_REQUEST_BODY", "LOG_EXEMPT", "ViewClassMark", "ViewMark", "is_marked"]
+
+class HidingMark(ViewMark):
+    """Marks views whose requests' bodies are kept out of the log; at the latest when they are called."""
+
+    def found_late(self, view: Callable[..., Any], request: HttpRequest) -> None:
+        # A copy of the request has its exchange, too.
+        vars(request)["_security_exchange"].hides_request_body = True
+
+
+__all__ = ["HIDE_REQUEST_BODY", "LOG_EXEMPT", "HidingMark", "ViewClassMark", "ViewMark", "is_marked"]

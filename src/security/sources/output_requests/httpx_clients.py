@@ -15,7 +15,7 @@ from django.db.models import Model
 try:
     import httpx
 except ImportError as error:
-    raise ImportError("security.httpx needs the library httpx: pip install django-security-logger[httpx]") from error
+    raise ImportError('security.httpx needs the library httpx: pip install "django-security-logger[httpx]"') from error
 
 from security.delivery import adeliver, deliver
 from security.records import Entry

@@ -18,7 +18,7 @@ try:
     from urllib3.util.retry import Retry
 except ImportError as error:
     raise ImportError(
-        "security.requests needs the library requests: pip install django-security-logger[requests]"
+        'security.requests needs the library requests: pip install "django-security-logger[requests]"'
     ) from error
 
 from security.delivery import deliver

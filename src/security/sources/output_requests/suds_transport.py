@@ -15,7 +15,7 @@ try:
     from suds.transport import Reply, TransportError
     from suds.transport.https import HttpAuthenticated
 except ImportError as error:
-    raise ImportError("security.suds needs the library suds: pip install django-security-logger[suds]") from error
+    raise ImportError('security.suds needs the library suds: pip install "django-security-logger[suds]"') from error
 
 import requests
 

@@ -10,7 +10,7 @@ from django.db.models import Model
 try:
     import zeep.transports
 except ImportError as error:
-    raise ImportError("security.zeep needs the library zeep: pip install django-security-logger[zeep]") from error
+    raise ImportError('security.zeep needs the library zeep: pip install "django-security-logger[zeep]"') from error
 
 import requests
 
