@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.acceptance.servers import SECONDS, wait_until
+from tests.acceptance.servers import SECONDS_TO_END, wait_until
 
 with warnings.catch_warnings():
     # The wheel asks for what its Python has deprecated.
@@ -31,7 +31,7 @@ def redis_socket() -> Iterator[Path]:
         yield socket
     finally:
         process.terminate()
-        process.wait(SECONDS)
+        process.wait(SECONDS_TO_END)
         shutil.rmtree(directory, ignore_errors=True)
 
 

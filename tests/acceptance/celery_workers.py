@@ -22,7 +22,7 @@ from tests import databases
 from tests.redis import redis_socket
 from tests.site import tasks
 
-from .servers import SECONDS, wait_until
+from .servers import SECONDS_TO_END, wait_until
 
 
 @dataclass
@@ -111,6 +111,6 @@ def worker(
         if process.poll() is None:
             process.terminate()
             try:
-                process.wait(SECONDS)
+                process.wait(SECONDS_TO_END)
             except subprocess.TimeoutExpired:
                 running.kill()

@@ -61,7 +61,9 @@ def test_a_worker_that_is_killed_leaves_no_open_row_after_redelivery(redis_broke
         pid_of_run(tmp_path / "file")
         lost.kill()
     (tmp_path / "file").touch()
-    with worker(redis_broker, tmp_path, "--concurrency", "1", transport={"visibility_timeout": 1}):
+    # A worker looks for what another one left as it starts, and again after a hundred seconds only: by its start the
+    # time must be over.
+    with worker(redis_broker, tmp_path, "--concurrency", "1", transport={"visibility_timeout": 0.1}):
         wait_until_settled(1)
     assert invocations().get().state is Invocation.SUCCEEDED
     assert [run.state for run in runs()] == [Run.FAILED, Run.SUCCEEDED]
@@ -83,6 +85,8 @@ def test_each_pool_records_as_prefork_does(pool: str, redis_broker: Broker, tmp_
 
 def test_a_broker_that_is_down_is_told_to_the_caller_and_recorded(tmp_path: Path) -> None:
     app = Celery("other", broker=f"redis+socket://{tmp_path}/nowhere", set_as_current=False)
+    # Otherwise the connection is tried again and again, for six seconds.
+    app.conf.broker_transport_options = {"max_retries": 0}
 
     @app.task(base=LoggedTask, name="other_add", shared=False)
     def add(a: int, b: int) -> int:

@@ -90,14 +90,15 @@ def converse(code: str, argv: list[str], answers: dict[str, str]) -> tuple[int, 
         start_new_session=True,
     )
     os.close(secondary)
-    seen, answered, last, waits = "", 0, "", 0
+    seen, answered, last, waits, since_answer = "", 0, "", 0, 0
     try:
         while True:
             if not select.select([primary], [], [], 1)[0]:
                 waits += 1
+                since_answer += 1
                 assert waits < SECONDS, seen
                 # Python misses a Ctrl-C that comes after the question and before it waits for the answer.
-                if last == CTRL_C and waits == SECONDS // 3:
+                if last == CTRL_C and since_answer in (1, SECONDS // 3):
                     os.write(primary, last.encode())
                 continue
             try:
@@ -109,9 +110,9 @@ def converse(code: str, argv: list[str], answers: dict[str, str]) -> tuple[int, 
             seen += chunk.decode()
             for question, answer in list(answers.items()):
                 if question in seen[answered:]:
-                    answered = len(seen)
-                    os.write(primary, answer.encode())
-                    last = answer
+                    answered, last, since_answer = len(seen), answer, 0
+                    if answer != CTRL_C:
+                        os.write(primary, answer.encode())
                     del answers[question]
         return process.wait(SECONDS), seen
     finally:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,23 +14,32 @@ from django.core.management import call_command
 from security.backends.sql.models import InputRequestLog
 from security.enums import RequestLogState
 
-from .servers import running, wait_until
+from .servers import Server, running, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 every_server = pytest.mark.parametrize("name", ["gunicorn", "gunicorn-sync", "gunicorn-preload", "uvicorn"])
 
 
+@pytest.fixture(scope="module")
+def shared(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Server]]:
+    """Give a server by its name, for all tests that do not end it."""
+    with ExitStack() as exits:
+        yield cache(lambda name: exits.enter_context(running(name, tmp_path_factory.mktemp(name))))
+
+
 @every_server
 @pytest.mark.parametrize("path", ["/echo/", "/echo-async/"])
-def test_a_request_gives_one_complete_row_with_two_statements(name: str, path: str, tmp_path: Path) -> None:
-    with running(name, tmp_path) as server:
-        server.ask("/")
-        server.new_statements()
-        answer = server.ask(
-            f"{path}?a=1", "POST", b'{"password": "secret"}', {"Content-Type": "application/json", "Cookie": "a=b"}
-        )
-        statements = server.new_statements()
+def test_a_request_gives_one_complete_row_with_two_statements(
+    name: str, path: str, shared: Callable[[str], Server]
+) -> None:
+    server = shared(name)
+    server.ask("/")
+    server.new_statements()
+    answer = server.ask(
+        f"{path}?a=1", "POST", b'{"password": "secret"}', {"Content-Type": "application/json", "Cookie": "a=b"}
+    )
+    statements = server.new_statements()
     assert answer.endswith(b'{"password": "secret"}')
     row = InputRequestLog.objects.get(path=path)
     assert (row.state, row.version, row.response_code) == (RequestLogState.INFO, 2, 200)
@@ -65,34 +77,36 @@ def test_a_process_that_is_killed_leaves_an_open_row_which_is_settled(name: str,
 @pytest.mark.parametrize(
     ("name", "path"), [("gunicorn", "/endless/"), ("gunicorn-sync", "/endless/"), ("uvicorn", "/endless-async/")]
 )
-def test_a_client_that_leaves_in_mid_stream_leaves_a_closed_row(name: str, path: str, tmp_path: Path) -> None:
-    with running(name, tmp_path) as server:
-        with server.connect() as client:
-            server.send(client, path)
-            assert client.recv(1000).startswith(b"HTTP/1.1 200")
-        wait_until(lambda: InputRequestLog.objects.exclude(stop=None).exists(), "the end of the stream")
+def test_a_client_that_leaves_in_mid_stream_leaves_a_closed_row(
+    name: str, path: str, shared: Callable[[str], Server]
+) -> None:
+    server = shared(name)
+    with server.connect() as client:
+        server.send(client, path)
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+    wait_until(lambda: InputRequestLog.objects.exclude(stop=None).exists(), "the end of the stream")
     row = InputRequestLog.objects.get()
     assert (row.state, row.response_code) == (RequestLogState.ABORTED, 200)
     assert "client went away" in str(row.error_message)
 
 
-def test_a_client_that_leaves_before_its_answer_leaves_a_closed_row(tmp_path: Path) -> None:
-    with running("uvicorn", tmp_path) as server:
-        with server.connect() as client:
-            server.send(client, "/waits/")
-            wait_until(lambda: InputRequestLog.objects.exists(), "the row of the open request")
-            assert InputRequestLog.objects.get().state is RequestLogState.INCOMPLETE
-        wait_until(lambda: InputRequestLog.objects.exclude(stop=None).exists(), "the end of the request")
+def test_a_client_that_leaves_before_its_answer_leaves_a_closed_row(shared: Callable[[str], Server]) -> None:
+    server = shared("uvicorn")
+    with server.connect() as client:
+        server.send(client, "/waits/")
+        wait_until(lambda: InputRequestLog.objects.exists(), "the row of the open request")
+        assert InputRequestLog.objects.get().state is RequestLogState.INCOMPLETE
+    wait_until(lambda: InputRequestLog.objects.exclude(stop=None).exists(), "the end of the request")
     row = InputRequestLog.objects.get()
     assert (row.state, row.response_code) == (RequestLogState.ABORTED, None)
 
 
 @pytest.mark.parametrize("name", ["gunicorn", "gunicorn-sync"])
-def test_a_client_that_leaves_before_its_body_leaves_a_closed_row(name: str, tmp_path: Path) -> None:
-    with running(name, tmp_path) as server:
-        with server.connect() as client:
-            server.send(client, "/echo/", "POST", b"half", {"Content-Length": "1000"})
-        wait_until(lambda: InputRequestLog.objects.exclude(stop=None).exists(), "the end of the request")
+def test_a_client_that_leaves_before_its_body_leaves_a_closed_row(name: str, shared: Callable[[str], Server]) -> None:
+    server = shared(name)
+    with server.connect() as client:
+        server.send(client, "/echo/", "POST", b"half", {"Content-Length": "1000"})
+    wait_until(lambda: InputRequestLog.objects.exclude(stop=None).exists(), "the end of the request")
     row = InputRequestLog.objects.get()
     assert row.state is RequestLogState.ABORTED
 
@@ -105,8 +119,8 @@ def test_a_peer_on_a_unix_socket_is_recorded_without_an_address(name: str, tmp_p
 
 
 @every_server
-def test_a_chunked_body_is_recorded(name: str, tmp_path: Path) -> None:
-    with running(name, tmp_path) as server, server.connect() as client:
+def test_a_chunked_body_is_recorded(name: str, shared: Callable[[str], Server]) -> None:
+    with shared(name).connect() as client:
         head = "POST /echo/ HTTP/1.1\r\nHost: testserver\r\nConnection: close\r\nContent-Type: application/json\r\n"
         client.sendall(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n3\r\n[1,\r\n2\r\n2]\r\n0\r\n\r\n")
         answer = bytearray()
@@ -120,18 +134,20 @@ def test_a_chunked_body_is_recorded(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["gunicorn", "uvicorn"])
-def test_a_host_that_is_not_allowed_is_recorded(name: str, tmp_path: Path) -> None:
-    with running(name, tmp_path) as server:
-        assert server.ask("/", headers={"Host": "not_a_host,"}).startswith(b"HTTP/1.1 400")
-        assert len([statement for statement in server.new_statements() if "security_sql" in statement]) == 1
+def test_a_host_that_is_not_allowed_is_recorded(name: str, shared: Callable[[str], Server]) -> None:
+    server = shared(name)
+    server.new_statements()
+    assert server.ask("/", headers={"Host": "not_a_host,"}).startswith(b"HTTP/1.1 400")
+    assert len([statement for statement in server.new_statements() if "security_sql" in statement]) == 1
     row = InputRequestLog.objects.get()
     assert (row.host, row.response_code, row.state) == ("not_a_host,", 400, RequestLogState.WARNING)
     assert "Invalid HTTP_HOST header" in str(row.error_message)
 
 
 @pytest.mark.parametrize("name", ["gunicorn", "uvicorn"])
-def test_many_requests_at_once_each_have_their_row(name: str, tmp_path: Path) -> None:
-    with running(name, tmp_path) as server, ThreadPoolExecutor(20) as clients:
+def test_many_requests_at_once_each_have_their_row(name: str, shared: Callable[[str], Server]) -> None:
+    server = shared(name)
+    with ThreadPoolExecutor(20) as clients:
         answers = list(clients.map(lambda number: server.ask(f"/orders/{number}/"), range(100)))
     assert all(answer.endswith(b"ordered") for answer in answers)
     rows = InputRequestLog.objects.all()

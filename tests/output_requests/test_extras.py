@@ -27,7 +27,16 @@ def run(code: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
 def test_a_missing_library_is_named_with_its_extra(name: str, tmp_path: Path) -> None:
     run_ = run(f"sys.modules[{name!r}] = None\nfrom security import {name}", tmp_path)
     assert f"ImportError: security.{name} needs the library {name}" in run_.stderr
-    assert f"pip install django-security-logger[{name}]" in run_.stderr
+    assert f'pip install "django-security-logger[{name}]"' in run_.stderr
+
+
+@pytest.mark.parametrize(
+    "missing", [["celery"], ["billiard"], ["kombu"], ["billiard", "celery", "kombu"]], ids="+".join
+)
+def test_celery_is_named_with_its_extra_whichever_part_of_it_is_missing(missing: list[str], tmp_path: Path) -> None:
+    without = "\n".join(f"sys.modules[{name!r}] = None" for name in missing)
+    run_ = run(f"{without}\nfrom security.task import LoggedTask", tmp_path)
+    assert 'ImportError: security.task needs Celery: pip install "django-security-logger[celery]"' in run_.stderr
 
 
 def test_the_library_itself_needs_none_of_them(tmp_path: Path) -> None:

@@ -57,5 +57,5 @@ def test_without_celery_the_setting_is_an_error(monkeypatch: pytest.MonkeyPatch)
     with override_settings(**{NAME: ["check"]}):
         messages = [message for message in run_checks(tags=[Tags.security]) if NAME in message.msg]
     assert [(message.id, message.hint) for message in messages] == [
-        ("security_logger.E061", "pip install django-security-logger[celery]")
+        ("security_logger.E061", 'pip install "django-security-logger[celery]"')
     ]

@@ -7,6 +7,7 @@ import re
 import tomllib
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
@@ -113,6 +114,13 @@ def test_the_default_limits_are_those_that_were_published() -> None:
     assert limits == [("PerRequestThrottlingValidator", 3600, 1000), ("PerRequestThrottlingValidator", 60, 20)]
 
 
+def test_the_settings_that_nothing_reads_are_documented_apart() -> None:
+    apart = SETTINGS.split("\n## Not used yet\n", 1)[1]
+    assert re.findall(r"^### (\w+)$", apart, re.MULTILINE) == [
+        setting.name for setting in all_settings() if not setting.is_used
+    ]
+
+
 def test_no_setting_is_documented_that_does_not_exist() -> None:
     names = {name for setting in all_settings() for name in setting.names}
     assert set(re.findall(r"\bSECURITY_[A-Z_]+[A-Z]\b", SETTINGS)) <= names
@@ -122,6 +130,11 @@ def test_every_check_is_documented() -> None:
     code = "".join(file.read_text() for file in (ROOT / "src").rglob("*.py"))
     documented = re.findall(r"`(security_logger\.[EW]\d+)`", (ROOT / "docs/checks.md").read_text())
     assert sorted(documented) == sorted(set(re.findall(r"security_logger\.[EW]\d+", code)))
+
+
+def test_the_checks_are_in_the_order_of_their_numbers() -> None:
+    listed = re.findall(r"`security_logger\.([EW])(\d+)`", (ROOT / "docs/checks.md").read_text())
+    assert listed == sorted(listed, key=lambda letter_and_number: letter_and_number[::-1])
 
 
 def test_every_page_is_in_the_index() -> None:
@@ -158,7 +171,7 @@ def test_a_setting_on_a_page_exists(page: str) -> None:
 @pytest.mark.parametrize("page", ["README.md", "installation.md"])
 def test_each_extra_is_documented_and_none_that_does_not_exist(page: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    written = re.findall(r"`(?:django-security-logger)?\[([a-z]+)\]`", PAGES[page])
+    written = re.findall(r'`"?(?:django-security-logger)?\[([a-z]+)\]"?`', PAGES[page])
     assert set(written) == set(project["optional-dependencies"])
 
 
@@ -182,3 +195,13 @@ def test_each_package_and_module_is_in_the_architecture() -> None:
     assert sorted(modules - named) == []
     files = [name for name in written if name.endswith((".py", "/"))]
     assert [name for name in files if not ((ROOT / name).exists() or any(package.rglob(name.rstrip("/"))))] == []
+
+
+def test_no_module_may_import_a_backend() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (contract,) = (one for one in contracts if one["name"].startswith("Nothing imports a backend"))
+    package = ROOT / "src/security"
+    inside = {f"security.{module.name}" for module in iter_modules([str(package)])} - {"security.backends"}
+    # The packages beside these modules are the backends.
+    beside = {f"security.backends.{one.name}" for one in iter_modules([str(package / "backends")]) if not one.ispkg}
+    assert sorted(contract["source_modules"]) == sorted(inside | beside)
