@@ -14,14 +14,26 @@ from django.db.backends.signals import connection_created
 
 from bench.report import Table, spread
 from bench.site import MEGABYTE
-from bench.traffic import AsyncSite, Question, Site, SyncSite, download, file_upload, raw_upload, small_get, small_post
+from bench.traffic import (
+    LOGGER,
+    AsyncSite,
+    Question,
+    Site,
+    SyncSite,
+    download,
+    file_upload,
+    raw_upload,
+    small_get,
+    small_post,
+)
 from security.delivery.threads import end_threads
 
 ROUNDS = 20
 REQUESTS = 50
 LARGE = 50 * MEGABYTE
 
-SERVERS: dict[str, tuple[Callable[..., Site], str]] = {"WSGI": (SyncSite, ""), "ASGI": (AsyncSite, "-async")}
+# The names of the views are as long as those of the others, but for one letter: so are their rows.
+SERVERS: dict[str, tuple[Callable[..., Site], str]] = {"WSGI": (SyncSite, ""), "ASGI": (AsyncSite, "a")}
 
 
 def measure() -> list[Table]:
@@ -30,9 +42,9 @@ def measure() -> list[Table]:
 
 def times() -> Table:
     rows = []
-    for server, (site, ending) in SERVERS.items():
-        plain, logged = site(logged=False), site(logged=True)
-        for name, question in (("GET", small_get(f"/small{ending}/")), ("POST", small_post(f"/small{ending}/"))):
+    for server, (site, prefix) in SERVERS.items():
+        plain, logged = site(), site(LOGGER)
+        for name, question in (("GET", small_get(f"/{prefix}small/")), ("POST", small_post(f"/{prefix}small/"))):
             for arm in (plain, logged):
                 arm.ask(question, REQUESTS)
             rounds = [(timed(plain, question), timed(logged, question)) for _ in range(ROUNDS)]
@@ -59,9 +71,9 @@ def timed(site: Site, question: Question) -> tuple[float, float]:
 
 def writes() -> Table:
     rows = []
-    for server, (site, ending) in SERVERS.items():
-        plain, logged = site(logged=False), site(logged=True)
-        for name, question in (("GET", small_get(f"/small{ending}/")), ("POST", small_post(f"/small{ending}/"))):
+    for server, (site, prefix) in SERVERS.items():
+        plain, logged = site(), site(LOGGER)
+        for name, question in (("GET", small_get(f"/{prefix}small/")), ("POST", small_post(f"/{prefix}small/"))):
             figures = []
             for arm in (plain, logged):
                 arm.ask(question, REQUESTS)
@@ -116,12 +128,12 @@ def wal_position() -> int:
 
 def memory() -> Table:
     rows = []
-    for server, (site, ending) in SERVERS.items():
-        plain, logged = site(logged=False), site(logged=True)
+    for server, (site, prefix) in SERVERS.items():
+        plain, logged = site(), site(LOGGER)
         for name, question in (
-            ("raw body", raw_upload(f"/raw{ending}/", LARGE)),
-            ("file in a form", file_upload(f"/files{ending}/", LARGE)),
-            ("streaming response", download(f"/download{ending}/", LARGE)),
+            ("raw body", raw_upload(f"/{prefix}raw/", LARGE)),
+            ("file in a form", file_upload(f"/{prefix}files/", LARGE)),
+            ("streaming response", download(f"/{prefix}download/", LARGE)),
         ):
             without, with_logger = peak(plain, question), peak(logged, question)
             rows.append((f"{server}, {name}", f"{without:.2f}", f"{with_logger - without:+.2f}"))

@@ -25,7 +25,7 @@ def small(request: HttpRequest) -> HttpResponse:
 
 
 @csrf_exempt
-async def small_async(request: HttpRequest) -> HttpResponse:
+async def asmall(request: HttpRequest) -> HttpResponse:
     return answer(request)
 
 
@@ -42,7 +42,7 @@ def raw(request: HttpRequest) -> HttpResponse:
 
 
 @csrf_exempt
-async def raw_async(request: HttpRequest) -> HttpResponse:
+async def araw(request: HttpRequest) -> HttpResponse:
     return read_all(request)
 
 
@@ -56,7 +56,7 @@ def files(request: HttpRequest) -> HttpResponse:
 
 
 @csrf_exempt
-async def files_async(request: HttpRequest) -> HttpResponse:
+async def afiles(request: HttpRequest) -> HttpResponse:
     return sizes_of_files(request)
 
 
@@ -65,7 +65,7 @@ def rows(size: int) -> Iterator[bytes]:
         yield b"x" * min(CHUNK, size - start)
 
 
-async def rows_async(size: int) -> AsyncIterator[bytes]:
+async def arows(size: int) -> AsyncIterator[bytes]:
     for chunk in rows(size):
         yield chunk
 
@@ -74,17 +74,17 @@ def download(request: HttpRequest) -> HttpResponseBase:
     return StreamingHttpResponse(rows(int(request.GET["size"])), content_type="text/csv")
 
 
-async def download_async(request: HttpRequest) -> HttpResponseBase:
-    return StreamingHttpResponse(rows_async(int(request.GET["size"])), content_type="text/csv")
+async def adownload(request: HttpRequest) -> HttpResponseBase:
+    return StreamingHttpResponse(arows(int(request.GET["size"])), content_type="text/csv")
 
 
 urlpatterns = [
     path("small/", small),
-    path("small-async/", small_async),
+    path("asmall/", asmall),
     path("raw/", raw),
-    path("raw-async/", raw_async),
+    path("araw/", araw),
     path("files/", files),
-    path("files-async/", files_async),
+    path("afiles/", afiles),
     path("download/", download),
-    path("download-async/", download_async),
+    path("adownload/", adownload),
 ]

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import override_settings
 
 from bench.report import Table
-from bench.traffic import SyncSite, small_get
+from bench.traffic import LOGGER, SyncSite, small_get
 from security.throttling import PerRequestThrottlingValidator
 from security.throttling.counting import decide
 
@@ -99,7 +99,7 @@ class Measured:
             "SECURITY_THROTTLING_ENABLED": throttled,
             "SECURITY_DEFAULT_THROTTLING_VALIDATORS_PATH": "bench.throttling",
         }
-        self.site = SyncSite(logged=True)
+        self.site = SyncSite(LOGGER)
         self.times: list[float] = []
         self.measure()
         self.times.clear()

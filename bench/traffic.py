@@ -100,7 +100,7 @@ def download(path: str, size: int) -> Question:
 
 
 class Site(Protocol):
-    """A site, without or with the logger, that answers some questions one after the other."""
+    """A site, without or with a middleware that logs, which answers some questions one after the other."""
 
     def ask(self, question: Question, times: int = 1, status: int = 200) -> None: ...
 
@@ -108,8 +108,8 @@ class Site(Protocol):
 class SyncSite:
     """A site under a WSGI server."""
 
-    def __init__(self, *, logged: bool) -> None:
-        with override_settings(MIDDLEWARE=middleware(logged=logged)):
+    def __init__(self, logger: str | None = None) -> None:
+        with override_settings(MIDDLEWARE=middleware(logger)):
             self.application = WSGIHandler()
 
     def ask(self, question: Question, times: int = 1, status: int = 200) -> None:
@@ -149,8 +149,8 @@ class SyncSite:
 class AsyncSite:
     """A site under an ASGI server."""
 
-    def __init__(self, *, logged: bool) -> None:
-        with override_settings(MIDDLEWARE=middleware(logged=logged)):
+    def __init__(self, logger: str | None = None) -> None:
+        with override_settings(MIDDLEWARE=middleware(logger)):
             self.application = ASGIHandler()
 
     def ask(self, question: Question, times: int = 1, status: int = 200) -> None:
@@ -206,9 +206,9 @@ class AsyncSite:
         check(statuses[0], status)
 
 
-def middleware(*, logged: bool) -> list[str]:
+def middleware(logger: str | None) -> list[str]:
     others = [path for path in settings.MIDDLEWARE if path != LOGGER]
-    return [*others, LOGGER] if logged else others
+    return [*others, logger] if logger else others
 
 
 def check(actual: int, expected: int) -> None:

@@ -42,6 +42,7 @@ SECRETS = (
 SEARCHES = 5
 SHOWN = ("queries", "request_headers", "request_body", "response_code", "response_body")
 SECONDS_TO_START = 60
+WIDTH_OF_ALL_COLUMNS = 105
 COLORS = {"INFO": "green", "SUCCEEDED": "green", "WARNING": "yellow", "THROTTLED": "magenta", "ERROR": "red"}
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
@@ -60,9 +61,9 @@ def main() -> None:
             send_traffic(site)
             run_command()
             show()
-            console.print(f"\nThe site is at [bold]{site}/[/], its log at [bold]{site}/admin/security_sql/[/]")
-            console.print(f"Log in as [bold]{USER}[/] with the password [bold]{PASSWORD}[/].")
             if os.environ.get("DEMO_ONCE") != "1":
+                console.print(f"\nThe site is at [bold]{site}/[/], its log at [bold]{site}/admin/security_sql/[/]")
+                console.print(f"Log in as [bold]{USER}[/] with the password [bold]{PASSWORD}[/].")
                 console.print("Ctrl-C ends it.")
                 wait()
 
@@ -203,11 +204,15 @@ def heading(text: str) -> None:
 def show_requests(logs: list[Any]) -> None:
     heading("Input requests")
     table = Table(header_style="dim")
-    for name in ("start", "state", "code", "method", "path", "view", "user", "ip"):
-        table.add_column(name, overflow="fold")
-    table.add_column("ms", justify="right")
+    columns = {"code": "response_code", "method": "method", "path": "path"}
+    columns |= {"view": "view_slug", "user": "user_id", "ip": "ip"}
+    if console.width < WIDTH_OF_ALL_COLUMNS:
+        del columns["view"], columns["ip"]
+    for name in ("start", "state", *columns):
+        table.add_column(name, overflow="fold", no_wrap=name != "path")
+    table.add_column("ms", justify="right", no_wrap=True)
     for log in logs:
-        cells = (log.response_code, log.method, log.path, log.view_slug, log.user_id, log.ip)
+        cells = (getattr(log, field) for field in columns.values())
         shown = ("-" if cell is None else Text(str(cell)) for cell in cells)
         table.add_row(f"{log.start:%H:%M:%S}", state_of(log), *shown, f"{1000 * log.time:.1f}")
     console.print(table)
@@ -219,7 +224,7 @@ def state_of(log: Any) -> Text:
 
 def show_one(title: str, log: Any, names: tuple[str, ...] = SHOWN) -> None:
     table = Table(show_header=False)
-    table.add_column(style="dim")
+    table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name in names:
         value = getattr(log, name)
