@@ -10,7 +10,8 @@ import pytest
 from asgiref.sync import async_to_sync
 from hypothesis import settings
 
-from security.delivery import leftovers
+from security.delivery import health, leftovers
+from security.sources.input_requests.session_reading import session_reading
 
 # No test fails because the machine is busy. A change is judged by the same examples each time; who works on it meets
 # new ones.
@@ -48,3 +49,10 @@ def pytest_runtest_teardown() -> None:
         written = Event()
         leftovers.leave_behind(written.set)
         assert written.wait(10), "what the test left behind was not written in time"
+
+
+@pytest.fixture(autouse=True)
+def nothing_failed_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin each test with backends and sessions of which no earlier test had one fail: a process remembers that."""
+    monkeypatch.setattr(health, "_healths", {})
+    monkeypatch.setattr(session_reading, "_paused_until", 0.0)

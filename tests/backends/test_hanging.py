@@ -17,7 +17,7 @@ from security.backends.sql.models import InputRequestLog
 from security.backends.sql.writer import SQLWriter
 from security.databases.limits import limited, open_in_time
 from security.databases.watchdog import _SSL_REQUEST, HangingError, Watchdog, _answers
-from security.delivery import health, lost_entries
+from security.delivery import lost_entries
 from security.records import InputRequestRecord
 from tests.acceptance.servers import wait_until
 from tests.databases.hanging import Proxy, proxy_to, silent_port
@@ -29,11 +29,6 @@ pytestmark = [
     pytest.mark.only_on("postgresql"),
 ]
 on_two_databases = pytest.mark.django_db(transaction=True, databases=["default", "log"])
-
-
-@pytest.fixture(autouse=True)
-def fresh_health(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_healths", {})
 
 
 @pytest.fixture(autouse=True)

@@ -35,11 +35,6 @@ LOCKS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def fresh_health(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_healths", {})
-
-
 def loss_messages(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "security"]
 

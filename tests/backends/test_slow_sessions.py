@@ -33,8 +33,7 @@ MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware", "security.
 
 
 @pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(session_reading, "_paused_until", 0.0)
+def short_time_limit() -> Iterator[None]:
     with override_settings(MIDDLEWARE=MIDDLEWARE, SECURITY_LOG_DB_TIMEOUT=0.3):
         yield
 

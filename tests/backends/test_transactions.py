@@ -539,8 +539,7 @@ def test_with_an_alias_of_their_own_logs_are_written_at_once() -> None:
 
 
 @pytest.fixture
-def mirrored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(health, "_healths", {})
+def mirrored() -> Iterator[None]:
     router = "security.backends.sql.db_router.MirrorSecurityLoggerRouter"
     with override_settings(DATABASE_ROUTERS=[router], SECURITY_LOG_DB_NAME="log"):
         yield

@@ -46,8 +46,7 @@ def writer(monkeypatch: pytest.MonkeyPatch) -> Scripted:
 
 
 @pytest.fixture(autouse=True)
-def only_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(health, "_healths", {})
+def only_logging() -> Iterator[None]:
     with override_settings(SECURITY_BACKENDS=["logging"]):
         yield
 

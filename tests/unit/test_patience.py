@@ -35,7 +35,6 @@ class Stuck(Writer):
 def writer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stuck]:
     stuck = Stuck()
     monkeypatch.setattr(apps.get_app_config("security_logging"), "writer", stuck)
-    monkeypatch.setattr(health, "_healths", {})
     monkeypatch.setattr(patience, "_longest_wait", lambda: 0.05)
     end_threads()
     with override_settings(SECURITY_BACKENDS=["logging"]):
