@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections.abc import Iterator
 from threading import Event
 
 import pytest
@@ -52,7 +53,10 @@ def pytest_runtest_teardown() -> None:
 
 
 @pytest.fixture(autouse=True)
-def nothing_failed_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_failed_before() -> Iterator[None]:
     """Begin each test with backends and sessions of which no earlier test had one fail: a process remembers that."""
-    monkeypatch.setattr(health, "_healths", {})
-    monkeypatch.setattr(session_reading, "_paused_until", 0.0)
+    # A test may undo its own patches in the middle.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(health, "_healths", {})
+        patch.setattr(session_reading, "_paused_until", 0.0)
+        yield

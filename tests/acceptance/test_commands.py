@@ -30,8 +30,12 @@ CTRL_C = "\x03"
 RUN = "import sys; from {module}.management import execute_from_command_line; execute_from_command_line(sys.argv)"
 # A process that asks for a password does so on the terminal that controls it.
 WITH_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
-# A shell has the programs that it starts in the background ignore Ctrl-C, and they hand that on.
-WITH_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+# A shell has the programs that it starts in the background ignore Ctrl-C, and nohup the end of the terminal; they hand
+# that on.
+WITH_CTRL_C = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    " signal.signal(signal.SIGHUP, signal.SIG_DFL); "
+)
 PLAIN, LOGGED = RUN.format(module="django.core"), RUN.format(module="security")
 
 
