@@ -26,6 +26,7 @@ from bench.traffic import (
     small_get,
     small_post,
 )
+from security.backends.sql.event_loop import close_connections
 from security.delivery.threads import end_threads
 
 ROUNDS = 20
@@ -110,8 +111,9 @@ def statements_counted() -> Iterator[list[str]]:
     watch(connection)
     # Each request of an ASGI server has a thread, and so a connection, of its own.
     connection_created.connect(watch)
-    # So do the log's threads: new ones open new connections, which are watched.
+    # So do the log's threads and event loops: new connections are watched.
     end_threads()
+    close_connections()
     try:
         yield seen
     finally:

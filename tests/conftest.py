@@ -11,6 +11,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from hypothesis import settings
 
+from security.backends.sql.event_loop import close_connections
 from security.delivery import health, leftovers
 from security.sources.input_requests.session_reading import session_reading
 
@@ -60,3 +61,10 @@ def nothing_failed_before() -> Iterator[None]:
         patch.setattr(health, "_healths", {})
         patch.setattr(session_reading, "_paused_until", 0.0)
         yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """Close what event loops used: nobody else does, and the test database could not be removed."""
+    yield
+    close_connections()

@@ -39,6 +39,13 @@ class Writer(ABC):
         (`add_note`), which is logged with the loss.
         """
 
+    async def awrite(self, entry: Entry) -> bool:
+        """Store an entry in an event loop without a thread; gives False where `write` has to do it, in a thread.
+
+        A caller that is cancelled calls `write` as well. Raises what says that the store cannot be reached.
+        """
+        return False
+
 
 class TransactionalWriter(Writer):
     """Stores entries where the site can have a transaction open, whose rollback would take them with it."""

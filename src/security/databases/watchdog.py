@@ -75,6 +75,16 @@ class Watch:
         if cancellation is not None:
             self._outlive(cancellation, error)
 
+    def let_go(self) -> bool:
+        """Do as the end of a block, and wait for nothing; gives whether the connection may be used no more.
+
+        That is where it was shut down, and where a cancellation is under way that could hit its next statement.
+        """
+        self.deadline = None
+        with self._lock:
+            cancellation, self._cancellation = self._cancellation, None
+        return cancellation is not None
+
     def take_overdue(self, now: float) -> float | None:
         """Give the deadline that has passed, once."""
         deadline = self.deadline

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from threading import current_thread, main_thread
@@ -15,8 +16,14 @@ from security.context import Scope, is_bound, outermost
 from security.delivery import waiting
 from security.delivery.leftovers import leave_behind
 from security.delivery.patience import awrite_in_time, counts_of, write_in_time
-from security.delivery.threads import is_in_event_loop, is_own_thread, is_under_asgi_server, run_apart
-from security.delivery.writing import Batch, write_all, write_all_apart
+from security.delivery.threads import (
+    is_in_event_loop,
+    is_own_thread,
+    is_under_asgi_server,
+    run_apart,
+    start_blocking,
+)
+from security.delivery.writing import Batch, awrite_one, write_all, write_all_apart
 from security.records import RECORD_TYPES, Entry
 
 logger = logging.getLogger("security")
@@ -68,8 +75,21 @@ async def adeliver(entries: Sequence[Entry]) -> None:
         return
     with _fence:
         blocking = _write_instantly(entries)
+        if len(entries) == 1 and is_under_asgi_server() and not waiting.goes_along_with(entries[0]):
+            blocking = [target for target in blocking if not await _is_written_here(target, entries[0])]
         if blocking:
             await awrite_in_time(lambda: {name: len(entries) for name, _ in blocking}, _write_due, blocking, entries)
+
+
+async def _is_written_here(target: tuple[str, Writer], entry: Entry) -> bool:
+    """Tell whether a backend has an entry by now without a thread, whatever became of it."""
+    name, writer = target
+    try:
+        return await awrite_one(name, writer, entry)
+    except CancelledError:
+        # As with a thread, what was begun is ended.
+        start_blocking(_write_due, [target], [entry])
+        raise
 
 
 def deliver_later(make: Callable[[], Sequence[Entry]]) -> None:

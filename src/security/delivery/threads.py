@@ -157,6 +157,11 @@ async def arun_reading(seconds: float, work: Callable[P, R], *args: P.args, **kw
     return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), seconds)
 
 
+def start_blocking(work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Have work done by a thread of our own, and wait for nothing."""
+    _writers.submit(_bound(work, *args, **kwargs))
+
+
 def run_apart(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run `work` in a thread of our own in any case, and give its result."""
     if is_own_thread():

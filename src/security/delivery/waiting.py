@@ -150,6 +150,14 @@ def waiting_around() -> list[Batch]:
     return [Batch(taken.name, taken.writer, (), taken.entries, room.take_back) for taken in room.take()]
 
 
+def goes_along_with(entry: Entry) -> bool:
+    """Tell whether something waits that a write of `entry` could take along."""
+    if entry.transition.is_final and entry.id in _rooms:
+        return True
+    frame = outermost()
+    return frame is not None and isinstance(frame.waiting, Room)
+
+
 def ended_with(entries: Sequence[Entry]) -> list[Batch]:
     """Take what waited for the end of the records that `entries` complete."""
     if not _rooms:

@@ -80,6 +80,22 @@ def execute(connection: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any]
     # Whoever forbids the use of a database forbids this.
     connection.ensure_connection()
     driver_connection: Any = connection.connection
+    values = as_sent(parameters)
+    # Another thread may be using the connection, where the site allows that; the driver has its way of waiting.
+    if values is None or driver_connection.lock.locked():
+        return None
+    with connection.wrap_database_errors:
+        with driver_connection.lock:
+            driver_connection.pgconn.send_query_params(with_dollars(sql), values)
+            (result,) = driver_connection.wait(results_of(driver_connection.pgconn))
+        return rows_found(connection, result)
+
+
+def as_sent(parameters: Sequence[Any]) -> list[bytes | None] | None:
+    """Give parameters as libpq takes them; None where the driver has to do it.
+
+    Raises `ValueError` for a NUL.
+    """
     try:
         values = [
             None if value is None else value.encode() if type(value) is str else _AS_BYTES[type(value)](value)
@@ -90,15 +106,13 @@ def execute(connection: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any]
     if b"\0" in b"".join(filter(None, values)):
         # libpq would take it for the end.
         raise ValueError("A text for PostgreSQL cannot contain NUL (0x00) characters.")
-    # Another thread may be using the connection, where the site allows that; the driver has its way of waiting.
-    if driver_connection.lock.locked():
-        return None
-    with connection.wrap_database_errors:
-        with driver_connection.lock:
-            driver_connection.pgconn.send_query_params(_with_dollars(sql), values)
-            (result,) = driver_connection.wait(results_of(driver_connection.pgconn))
-        if result.status != _COMMAND_OK:
-            raise _error(connection.Database, result)  # type: ignore[attr-defined]
+    return values
+
+
+def rows_found(connection: BaseDatabaseWrapper, result: Any) -> int:
+    """Give the number of rows that a statement found; raises the driver's error where it failed."""
+    if result.status != _COMMAND_OK:
+        raise _error(connection.Database, result)  # type: ignore[attr-defined]
     return int(result.command_tuples or 0)
 
 
@@ -114,7 +128,7 @@ def _error(driver: Any, result: Any) -> Exception:
 
 
 @lru_cache(maxsize=1024)
-def _with_dollars(sql: str) -> bytes:
+def with_dollars(sql: str) -> bytes:
     """Number the parameters of a statement as the server does."""
     first, *parts = sql.split("%s")
     return "".join([first, *(f"${number}{part}" for number, part in enumerate(parts, 1))]).encode()

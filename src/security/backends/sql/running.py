@@ -25,6 +25,9 @@ _WRONG_CHARACTERS: Final = 1366
 # ER_WARN_DATA_OUT_OF_RANGE, ER_DATA_TOO_LONG, ER_INVALID_JSON_TEXT, ER_CONSTRAINT_FAILED
 _REFUSALS_OF_MYSQL: Final = frozenset((_WRONG_CHARACTERS, 1264, 1406, 3140, 4025))
 
+# query_canceled of PostgreSQL
+_QUERY_CANCELED: Final = "57014"
+
 _NO_CONTEXT: Final = nullcontext()
 
 T = TypeVar("T")
@@ -139,6 +142,11 @@ def is_outage(error: Exception) -> bool:
     # MySQLdb gives some refusals the class of an outage, such as that of an emoji in a table of utf8mb3.
     code = error.args[0] if error.args else None
     return isinstance(error, (OperationalError, InterfaceError)) and code not in _REFUSALS_OF_MYSQL
+
+
+def is_overdue(error: Exception) -> bool:
+    """Tell whether an error says that a statement was ended as its time had passed (PostgreSQL)."""
+    return isinstance(error, HangingError) or getattr(error.__cause__, "sqlstate", None) == _QUERY_CANCELED
 
 
 def _in_ascii(text: str) -> str:

@@ -15,11 +15,13 @@ from django.db import (
 )
 
 from security.backends.base import EntriesRefusedError, TransactionalWriter
+from security.config import settings
 from security.records import Entry
 
+from . import event_loop
 from .encoding import encoder_of
 from .models import LOG_MODELS, Log, RelatedObject
-from .running import is_outage, run, run_for_row
+from .running import is_outage, is_overdue, run, run_for_row
 from .statements import (
     Statement,
     columns_of_update,
@@ -70,6 +72,25 @@ class SQLWriter(TransactionalWriter):
             refusals += _execute(connection, insert_new, RelatedObject, list(_relations(related)))
         if refusals:
             raise EntriesRefusedError(refusals)
+
+    async def awrite(self, entry: Entry) -> bool:
+        model = LOG_MODELS.get(entry.kind)
+        if model is None or entry.values["related_objects"]:
+            return False
+        is_new = entry.values["version"] == 1
+        sql, columns = (insert, stored_columns) if is_new else (update, columns_of_update)
+
+        def statement(connection: BaseDatabaseWrapper) -> tuple[str, Sequence[Any]]:
+            return sql(connection, model, 1), encoder_of(model, columns).parameters(entry.values, connection)
+
+        try:
+            found = await event_loop.run(router.db_for_write(model), statement, settings.LOG_DB_TIMEOUT)
+        except _FAULTS as error:
+            if is_overdue(error):
+                raise
+            # A thread finds out what is wrong.
+            return False
+        return found == 1
 
     def shares_fate(self, entries: Sequence[Entry]) -> bool:
         aliases = {
