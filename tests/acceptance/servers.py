@@ -125,12 +125,16 @@ def running(
     address: str | tuple[str, int] | None = None,
     settings: str = "tests.settings",
     variables: dict[str, str] | None = None,
+    counts_statements: bool = False,
 ) -> Iterator[Server]:
-    """Run a server on the database of the test until the block ends."""
+    """Run a server on the database of the test until the block ends.
+
+    To count the statements of a server has them all go through Django's cursors.
+    """
     address = address if address is not None else ("127.0.0.1", free_port())
     statements = directory / "statements"
     environment = databases.environment_of_child(connection) | {
-        VARIABLE: str(statements),
+        **({VARIABLE: str(statements)} if counts_statements else {}),
         "DJANGO_SETTINGS_MODULE": settings,
         "PYTHONPATH": str(Path.cwd()),
         **(variables or {}),

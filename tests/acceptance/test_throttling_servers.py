@@ -61,7 +61,7 @@ def test_of_200_parallel_requests_exactly_20_pass(name: str, path: str, store: s
 
 @pytest.mark.parametrize(("name", "path"), [("gunicorn-workers", "/"), ("uvicorn", "/"), ("uvicorn", "/async/")])
 def test_throttling_adds_one_statement(name: str, path: str, tmp_path: Path) -> None:
-    with running(name, tmp_path, variables={"THROTTLING": "on"}) as server:
+    with running(name, tmp_path, variables={"THROTTLING": "on"}, counts_statements=True) as server:
         for _ in range(LIMIT):
             server.ask(path)
         server.new_statements()
