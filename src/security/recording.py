@@ -94,7 +94,7 @@ def make_entry(record: Record, event: Event, *, state: IntEnum | None = None) ->
     if record.settled:
         values = record.settled | values
     else:
-        record.settled = first.settled_of(values)
+        record.settled = values
     return [Entry(record.kind, event, MappingProxyType(values))]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -94,7 +94,7 @@ class Record:
     """How many entries were made of this record; it grows with each."""
 
     settled: dict[str, Any] = field(default_factory=dict)
-    """What the first entry holds of the fields that no later one changes."""
+    """What the first entry holds; a later one takes from it what it does not change."""
     is_recorded: bool = True
     """Whether the record is stored at all; a view may be exempt from logging."""
     began: float = field(default_factory=perf_counter)
@@ -128,21 +128,16 @@ class Record:
 class Layout:
     """Some fields of a kind, and which of them something has to be done to before they are stored."""
 
-    __slots__ = ("_read", "_settled_names", "cleaned", "names")
+    __slots__ = ("_read", "cleaned", "names")
 
-    def __init__(self, fields: Mapping[str, StoredAs], settled: Collection[str]) -> None:
+    def __init__(self, fields: Mapping[str, StoredAs]) -> None:
         self.names = tuple(fields)
         self._read = attrgetter(*self.names)
-        self._settled_names = [name for name in self.names if name in settled]
         self.cleaned = tuple((name, how) for name, how in fields.items() if type(how) is not Plain)
 
     def values_of(self, record: Record) -> dict[str, Any]:
         """Give the fields as they are."""
         return dict(zip(self.names, self._read(record), strict=True))
-
-    def settled_of(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Give those of some values that no later entry changes."""
-        return dict(zip(self._settled_names, map(values.__getitem__, self._settled_names), strict=True))
 
 
 RECORD_TYPES: Final[dict[str, type[Record]]] = {}
@@ -168,7 +163,7 @@ def register(record_type: R) -> R:
     FIELDS[kind] = fields
     SETTLED_FIELDS[kind] = settled
     changing = {name: how for name, how in fields.items() if name not in settled}
-    LAYOUTS[kind] = Layout(fields, settled), Layout(changing, settled)
+    LAYOUTS[kind] = Layout(fields), Layout(changing)
     TRANSITIONS[kind] = record_type.transitions
     return record_type
 
