@@ -13,10 +13,11 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.conf import settings as site_settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils import timezone
+
+from security.config import setting_of_django
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -71,7 +72,8 @@ def _encoder_of_column(column: Column) -> _Encode | None:
 
 def in_site_zone(moment: datetime) -> datetime:
     """Give a moment as the site's models hold it: aware, or naive in its default time zone."""
-    if site_settings.USE_TZ is timezone.is_aware(moment):
+    uses_zones = setting_of_django("USE_TZ")
+    if uses_zones is (moment.utcoffset() is not None):
         return moment
-    convert = timezone.make_aware if site_settings.USE_TZ else timezone.make_naive
+    convert = timezone.make_aware if uses_zones else timezone.make_naive
     return convert(moment, timezone.get_default_timezone())

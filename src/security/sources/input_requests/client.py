@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils.functional import LazyObject, empty
 
 from security.addresses import is_in_networks
-from security.config import settings
+from security.config import setting_of_django, settings
 from security.databases.limits import check_health_in_time, limited, open_in_time
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def has_unread_session(request: HttpRequest) -> bool:
     return (
         "session" in vars(request)
         # Django keeps what it makes of the cookies: it is asked last, and only where there may be such a one.
-        and site_settings.SESSION_COOKIE_NAME in str(request.META.get("HTTP_COOKIE"))
+        and setting_of_django("SESSION_COOKIE_NAME") in str(request.META.get("HTTP_COOKIE"))
         and settings.LOG_USER == "session"
         and not is_loaded(request)
         and site_settings.SESSION_COOKIE_NAME in request.COOKIES

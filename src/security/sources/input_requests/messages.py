@@ -10,7 +10,6 @@ import codecs
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.conf import settings as site_settings
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
@@ -18,6 +17,7 @@ from django.http.response import HttpResponse, HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 
 from security.body import Body, capture_bound, is_encoded
+from security.config import setting_of_django
 from security.queries import beginning_of_query, parse_queries
 
 from .body_watch import Beginning
@@ -36,7 +36,7 @@ def host_of(request: HttpRequest) -> str:
     """Give the host that the client named, also one that the site does not allow."""
     named = request.META.get("HTTP_HOST")
     is_django_s_own = type(request).get_host is HttpRequest.get_host and "get_host" not in vars(request)
-    if named and is_django_s_own and not site_settings.USE_X_FORWARDED_HOST:
+    if named and is_django_s_own and not setting_of_django("USE_X_FORWARDED_HOST"):
         # All that Django does more is to look whether it is allowed.
         return str(named)
     try:
