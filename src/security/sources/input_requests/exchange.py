@@ -107,19 +107,20 @@ class Exchange:
         Nothing is stored yet: the view may be exempt.
         """
         request, record = self.request, self.record
-        vars(request).update(input_logged_request=record, input_request_logger=record, _security_exchange=self)
-        vars(request)["close"] = Closing(self, request.close)
+        attributes = vars(request)
+        attributes |= {"input_logged_request": record, "input_request_logger": record, "_security_exchange": self}
+        attributes["close"] = Closing(self, request.close)
         record.path = request.path
         record.method = request.method or ""
         record.ip = client_address(request.META)
         if client.is_ignored_address(record.ip) or request.path in settings.LOG_REQUEST_IGNORE_URL_PATHS:
             record.is_recorded = False
             return []
-        stream = vars(request).get("_stream")
+        stream = attributes.get("_stream")
         if stream is not None:
             bound = capture_bound(settings.LOG_REQUEST_BODY_LENGTH)
             self.watched_body = WatchedStream(stream, bound, messages.announced_length(request))
-            vars(request)["_stream"] = self.watched_body
+            attributes["_stream"] = self.watched_body
         record.host = messages.host_of(request)
         if settings.TRACE_CONTEXT:
             meta = request.META

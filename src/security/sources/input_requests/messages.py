@@ -65,9 +65,7 @@ _header_names: Final = _HeaderNames()
 def headers_of(request: HttpRequest) -> Members:
     """Give the request's headers by their HTTP names."""
     meta = request.META
-    headers: dict[str, Any] = dict(zip(map(_header_names.__getitem__, meta), meta.values(), strict=True))
-    # All that is no header is there, of which the last one is left.
-    headers.pop("", None)
+    headers: dict[str, Any] = {name: value for key, value in meta.items() if (name := _header_names[key])}
     if "" not in headers.values() and {*map(type, headers.values())} <= {str}:
         return headers
     return {name: str(value) for key, value in meta.items() if (name := _header_names[key]) and value != ""}
@@ -152,7 +150,8 @@ class ResponseHead:
 
     @classmethod
     def of(cls, response: HttpResponseBase) -> ResponseHead:
-        return cls(response.get("Content-Type", ""), is_encoded(response.get("Content-Encoding", "")))
+        headers = response.headers
+        return cls(headers.get("Content-Type", ""), is_encoded(headers.get("Content-Encoding", "")))
 
     def body_of(self, beginning: Beginning) -> Body | str:
         """Give the body as far as it was seen."""
