@@ -151,11 +151,13 @@ def stored_body(text: str, kind: MediaType, limit: int | None, *, is_whole: bool
 
 def decoded_body(content: bytes, kind: MediaType) -> str:
     """Decode a body as its type says, or as its first bytes do."""
-    charset = kind.charset
+    charset, head = kind.charset, content[:4]
     # Of JSON the bytes themselves say it (RFC 4627, 3), of anything a byte order mark does; the site's parsers look
     # there too, whatever the header says.
-    if kind.is_json or content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in content[:4]:
-        detected = json.detect_encoding(content[:4])
+    if kind.is_json or content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head:
+        # Most begin with plain letters and marks, which needs no closer look.
+        is_plain = head.isascii() and b"\0" not in head
+        detected = "utf-8" if is_plain else json.detect_encoding(head)
         # JSON in another charset is none by the letter, but sites that are old enough read it.
         charset = charset if detected == "utf-8" and kind.charset in _OF_ONE_BYTE else detected
     return content.decode(charset, "replace")

@@ -6,7 +6,6 @@ depth nor the length of its numbers matters.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from collections.abc import Collection
@@ -112,8 +111,11 @@ def _is_json(text: str) -> bool:
     """Tell whether a text is made of what JSON is made of, at least up to where it was cut off."""
     if len(text) < _MOST_FOR_PARSER:
         # The parser is faster, but has bounds of its own, and refuses what was cut off.
-        with contextlib.suppress(ValueError, RecursionError):
+        try:
             json.loads(text)
+        except (ValueError, RecursionError):
+            pass
+        else:
             return True
     end = _TOKENS.match(text).end()  # type: ignore[union-attr]
     is_made_so = end == len(text) or (_CUT_END.match(text, end) is not None and looks_like_json(text))

@@ -27,14 +27,14 @@ _NAME_ITSELF: Final = "the name itself"
 def mask_members(members: Members, group: Group, hiding: Hiding) -> dict[str, str | list[str]]:
     """Hide the values of the names that a pattern of `group` or the list of keys finds, and mask all others."""
     rules, others = _rules_of_names(members, group, hiding.rules)
-    texts: list[str] = []
     if group == "QUERIES":
         found = _rules_by_neighbours(members, rules, hiding)
         if found:
             rules, others = {**rules, **found}, [name for name in others if name not in found]
         # A client can send a secret as the name of a query that has no value.
-        texts += members
-    suspected = suspects([*texts, *_texts_of(members, others)], hiding)
+        suspected = suspects([*members, *_texts_of(members, others)], hiding)
+    else:
+        suspected = suspects(_texts_of(members, others), hiding)
     if not suspected and _NAME_ITSELF not in rules.values():
         # As with most requests: all names stay, and so does each value without a rule.
         hidden = {name: _masked_values(name, members[name], rule, group, hiding) for name, rule in rules.items()}

@@ -16,10 +16,12 @@ def suspects(texts: Collection[str], hiding: Hiding) -> Set[str]:
     unknown = harmless.unknown(texts)
     if not unknown:
         return frozenset()
-    suspected: set[str] = set()
-    if _may_have_secret("\n".join(unknown), hiding):
-        # Of one text that is told already.
-        suspected.update(text for text in unknown if len(unknown) == 1 or _may_have_secret(text, hiding))
+    if not _may_have_secret("\n".join(unknown), hiding):
+        harmless.add(unknown)
+        return frozenset()
+    if len(unknown) == 1:
+        return frozenset(unknown)
+    suspected = {text for text in unknown if _may_have_secret(text, hiding)}
     harmless.add(text for text in unknown if text not in suspected)
     return suspected
 

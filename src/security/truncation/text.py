@@ -72,14 +72,11 @@ def fit_mapping(mapping: Mapping[str, str | list[str]], limit: int, *, more: int
 def fits(mapping: Mapping[str, str | list[str]], limit: int) -> bool:
     """Tell quickly whether a mapping, as most are, can be stored as it is; False where that takes a closer look."""
     try:
-        # The length comes first: what is too long is not joined.
-        if sum(map(len, mapping)) + sum(map(len, mapping.values())) > limit:
-            return False
         text = "".join((*mapping, *mapping.values()))  # type: ignore[arg-type]
     except TypeError:
         # A name with several values
         return False
-    return text.isascii() and "\0" not in text
+    return len(text) <= limit and text.isascii() and "\0" not in text
 
 
 def _fit_list(values: list[str], room: int) -> tuple[list[str], int]:
