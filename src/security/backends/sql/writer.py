@@ -93,10 +93,11 @@ class SQLWriter(TransactionalWriter):
         return found == 1
 
     def shares_fate(self, entries: Sequence[Entry]) -> bool:
-        aliases = {
-            router.db_for_write(LOG_MODELS[kind]) for kind in {entry.kind for entry in entries} if kind in LOG_MODELS
-        }
-        return any(transaction_around(connections[alias]) for alias in aliases)
+        for kind in {entry.kind for entry in entries}:
+            model = LOG_MODELS.get(kind)
+            if model is not None and transaction_around(connections[router.db_for_write(model)]):
+                return True
+        return False
 
     def is_connected(self) -> bool:
         return _connection().connection is not None
