@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -135,25 +135,32 @@ def no_threads() -> Iterator[None]:
         yield
 
 
-def test_a_request_is_stored_without_a_thread_by_two_statements() -> None:
-    statements: list[bytes] = []
+@contextmanager
+def statements_noted() -> Iterator[list[str]]:
+    """List what event loops send in this block, by its verb."""
+    verbs: list[str] = []
     start = _Connection.start
 
     def noted(self: Any, sql: bytes, *args: Any) -> Any:
-        statements.append(sql)
+        verbs.append(sql.split()[0].decode())
         return start(self, sql, *args)
 
+    with patch.object(_Connection, "start", noted):
+        yield verbs
+
+
+def test_a_request_is_stored_without_a_thread_by_two_statements() -> None:
     with override_settings(ROOT_URLCONF="bench.site"):
         site, question = AsyncSite(LOGGER), small_post("/asmall/")
 
         async def ask() -> None:
             await site._ask_all(question, 1, 200)
             await done_opening(event_loop._pool_of("default"))
-            with no_threads(), patch.object(_Connection, "start", noted):
+            with no_threads(), statements_noted() as statements:
                 await site._ask_all(question, 3, 200)
+            assert statements == ["INSERT", "UPDATE"] * 3
 
         asyncio.run(ask())
-    assert [sql.split()[0] for sql in statements] == [b"INSERT", b"UPDATE"] * 3
     assert versions() == [2] * 4
 
 
@@ -164,7 +171,7 @@ def test_the_row_holds_what_a_thread_would_store() -> None:
     async def store() -> None:
         await opened()
         for entry in loops_own:
-            assert await SQLWriter().awrite(entry)
+            assert await SQLWriter().awrite([entry])
 
     in_event_loop(store)
     for entry in threads_own:
@@ -176,13 +183,36 @@ def test_the_row_holds_what_a_thread_would_store() -> None:
     assert one == other
 
 
+def test_a_request_that_reached_no_view_is_stored_without_a_thread_by_one_statement() -> None:
+    first, last = both_entries()
+
+    async def store() -> None:
+        await opened()
+        with no_threads(), statements_noted() as statements:
+            await adeliver([first, last])
+        assert statements == ["INSERT"]
+
+    in_event_loop(store)
+    assert versions() == [2]
+
+
+def test_entries_of_several_records_are_stored_by_a_thread_in_one_statement() -> None:
+    async def store() -> None:
+        await opened()
+        assert not await SQLWriter().awrite([first_entry(), first_entry()])
+        await adeliver([first_entry(), first_entry()])
+
+    in_event_loop(store)
+    assert versions() == [1, 1]
+
+
 def test_other_work_of_the_loop_goes_on_while_the_log_is_locked() -> None:
     first = first_entry()
     went_on: list[bool] = []
 
     async def store() -> None:
         await opened()
-        writing = asyncio.ensure_future(SQLWriter().awrite(first))
+        writing = asyncio.ensure_future(SQLWriter().awrite([first]))
         with locked():
             await asyncio.sleep(0)
             went_on.append(not writing.done())
@@ -286,8 +316,8 @@ def test_many_at_once_share_four_connections() -> None:
     most: list[tuple[int, int]] = []
 
     async def one(first: Entry, last: Entry) -> None:
-        assert await SQLWriter().awrite(first)
-        assert await SQLWriter().awrite(last)
+        assert await SQLWriter().awrite([first])
+        assert await SQLWriter().awrite([last])
 
     async def store() -> None:
         pool = await opened(count=4)
@@ -324,7 +354,7 @@ def test_who_waits_in_line_for_too_long_is_sent_to_a_thread() -> None:
         pool = await opened(count=4)
         taken = [await pool.take(60) for _ in range(4)]
         with override_settings(SECURITY_LOG_DB_TIMEOUT=0.01):
-            assert not await SQLWriter().awrite(first_entry())
+            assert not await SQLWriter().awrite([first_entry()])
         # The place in the line is nobody's.
         for one in taken:
             assert one is not None
@@ -379,7 +409,7 @@ def test_who_waits_gets_the_connection_that_is_opened_in_place_of_a_broken_one()
         assert len(pool._busy) == 4
         # No more are opened.
         with override_settings(SECURITY_LOG_DB_TIMEOUT=0.01):
-            assert not await SQLWriter().awrite(first_entry())
+            assert not await SQLWriter().awrite([first_entry()])
         assert pool._opening is None
 
     in_event_loop(store)
@@ -467,11 +497,11 @@ def test_relations_and_what_waits_go_along_by_a_thread() -> None:
         await opened()
         await adeliver([related])
         (first,) = recording.begin(outer)
-        assert not waiting.goes_along_with(first)
+        assert not waiting.goes_along_with([first])
         with inside(outer):
             waiting._room_of_frame(outer)
-            assert waiting.goes_along_with(first)
-        assert waiting.goes_along_with(recording.complete(outer, Event.FINISHED, state=RequestLogState.INFO)[0])
+            assert waiting.goes_along_with([first])
+        assert waiting.goes_along_with(recording.complete(outer, Event.FINISHED, state=RequestLogState.INFO))
 
     in_event_loop(store)
     assert RelatedObject.objects.get().log_id == related.id
@@ -557,8 +587,8 @@ def test_a_process_that_was_forked_has_connections_of_its_own() -> None:
 def test_a_backend_that_is_paused_is_not_asked() -> None:
     asked: list[UUID] = []
 
-    async def awrite(self: Any, entry: Entry) -> bool:
-        asked.append(entry.id)
+    async def awrite(self: Any, entries: Sequence[Entry]) -> bool:
+        asked.extend(entry.id for entry in entries)
         raise OperationalError("down")
 
     async def store() -> None:

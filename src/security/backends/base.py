@@ -39,8 +39,8 @@ class Writer(ABC):
         (`add_note`), which is logged with the loss.
         """
 
-    async def awrite(self, entry: Entry) -> bool:
-        """Store an entry in an event loop without a thread; gives False where `write` has to do it, in a thread.
+    async def awrite(self, entries: Sequence[Entry]) -> bool:
+        """Store entries in an event loop without a thread; gives False where `write` has to do it, in a thread.
 
         A caller that is cancelled calls `write` as well. Raises what says that the store cannot be reached.
         """

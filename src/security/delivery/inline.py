@@ -23,7 +23,7 @@ from security.delivery.threads import (
     run_apart,
     start_blocking,
 )
-from security.delivery.writing import Batch, awrite_one, write_all, write_all_apart
+from security.delivery.writing import Batch, awrite, write_all, write_all_apart
 from security.records import RECORD_TYPES, Entry
 
 logger = logging.getLogger("security")
@@ -75,20 +75,20 @@ async def adeliver(entries: Sequence[Entry]) -> None:
         return
     with _fence:
         blocking = _write_instantly(entries)
-        if len(entries) == 1 and is_under_asgi_server() and not waiting.goes_along_with(entries[0]):
-            blocking = [target for target in blocking if not await _is_written_here(target, entries[0])]
+        if is_under_asgi_server() and not waiting.goes_along_with(entries):
+            blocking = [target for target in blocking if not await _is_written_here(target, entries)]
         if blocking:
             await awrite_in_time(lambda: {name: len(entries) for name, _ in blocking}, _write_due, blocking, entries)
 
 
-async def _is_written_here(target: tuple[str, Writer], entry: Entry) -> bool:
-    """Tell whether a backend has an entry by now without a thread, whatever became of it."""
+async def _is_written_here(target: tuple[str, Writer], entries: Sequence[Entry]) -> bool:
+    """Tell whether a backend has entries by now without a thread, whatever became of them."""
     name, writer = target
     try:
-        return await awrite_one(name, writer, entry)
+        return await awrite(name, writer, entries)
     except CancelledError:
         # As with a thread, what was begun is ended.
-        start_blocking(_write_due, [target], [entry])
+        start_blocking(_write_due, [target], entries)
         raise
 
 

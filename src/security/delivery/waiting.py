@@ -150,9 +150,9 @@ def waiting_around() -> list[Batch]:
     return [Batch(taken.name, taken.writer, (), taken.entries, room.take_back) for taken in room.take()]
 
 
-def goes_along_with(entry: Entry) -> bool:
-    """Tell whether something waits that a write of `entry` could take along."""
-    if entry.transition.is_final and entry.id in _rooms:
+def goes_along_with(entries: Sequence[Entry]) -> bool:
+    """Tell whether something waits that a write of `entries` could take along."""
+    if _rooms and any(entry.transition.is_final and entry.id in _rooms for entry in entries):
         return True
     frame = outermost()
     return frame is not None and isinstance(frame.waiting, Room)

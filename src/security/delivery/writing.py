@@ -37,17 +37,17 @@ def write_all_apart(batches: Sequence[Batch]) -> None:
         _write(batch, writer.write_apart if isinstance(writer, TransactionalWriter) else writer.write)
 
 
-async def awrite_one(name: str, writer: Writer, entry: Entry) -> bool:
-    """Write an entry to a backend in the event loop; gives False where a thread has to do it."""
+async def awrite(name: str, writer: Writer, entries: Sequence[Entry]) -> bool:
+    """Write to a backend in the event loop; gives False where a thread has to do it."""
     health = health_of(name)
     if health.is_paused():
-        health.note_skipped(1)
+        health.note_skipped(len(entries))
         return True
     began = perf_counter()
     try:
-        is_stored = await writer.awrite(entry)
+        is_stored = await writer.awrite(entries)
     except Exception as error:  # a logger's fault is never the site's
-        health.note_loss(1, error, seconds=perf_counter() - began)
+        health.note_loss(len(entries), error, seconds=perf_counter() - began)
         if settings.RAISE_WRITER_EXCEPTIONS:
             raise
         return True

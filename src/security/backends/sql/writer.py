@@ -73,15 +73,18 @@ class SQLWriter(TransactionalWriter):
         if refusals:
             raise EntriesRefusedError(refusals)
 
-    async def awrite(self, entry: Entry) -> bool:
-        model = LOG_MODELS.get(entry.kind)
-        if model is None or entry.values["related_objects"]:
+    async def awrite(self, entries: Sequence[Entry]) -> bool:
+        first, latest = entries[0].values, entries[-1].values
+        model = LOG_MODELS.get(entries[-1].kind)
+        if model is None or latest["related_objects"] or any(entry.values["id"] != latest["id"] for entry in entries):
             return False
-        is_new = entry.values["version"] == 1
-        sql, columns = (insert, stored_columns) if is_new else (update, columns_of_update)
+        if first["version"] > 1:
+            sql, columns = update, columns_of_update
+        else:
+            sql, columns = insert if first is latest else upsert, stored_columns
 
         def statement(connection: BaseDatabaseWrapper) -> tuple[str, Sequence[Any]]:
-            return sql(connection, model, 1), encoder_of(model, columns).parameters(entry.values, connection)
+            return sql(connection, model, 1), encoder_of(model, columns).parameters(latest, connection)
 
         try:
             found = await event_loop.run(router.db_for_write(model), statement, settings.LOG_DB_TIMEOUT)
