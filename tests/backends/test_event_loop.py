@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from threading import Thread
+from typing import Any, ClassVar
 from unittest.mock import patch
 from uuid import UUID
 
 import psycopg
 import pytest
+import uvloop
 from asgiref.sync import ThreadSensitiveContext
 from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
 from django.db import OperationalError, connection
+from django.db.models import Model
 from django.test import override_settings
 
 from bench.traffic import LOGGER, AsyncSite, small_post
 from security import recording
+from security.backends.base import Writer
 from security.backends.sql import event_loop
 from security.backends.sql.event_loop import _Connection, _Pool, close_connections
 from security.backends.sql.models import InputRequestLog, RelatedObject
@@ -45,6 +51,25 @@ def threads_end() -> Iterator[None]:
     end_threads()
 
 
+factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {}
+
+
+@pytest.fixture(autouse=True, params=["asyncio", "uvloop"])
+def every_sort(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run each test in each sort of event loop, none of which may be told of an exception that nobody handled."""
+    new_loop = uvloop.new_event_loop if request.param == "uvloop" else asyncio.new_event_loop
+    unhandled: list[str] = []
+
+    def loop() -> asyncio.AbstractEventLoop:
+        new: asyncio.AbstractEventLoop = new_loop()
+        new.set_exception_handler(lambda _, context: unhandled.append(repr(context)))
+        return new
+
+    monkeypatch.setitem(factories, "loop", loop)
+    yield
+    assert unhandled == []
+
+
 def in_event_loop(work: Work) -> Any:
     """Do some work as under an ASGI server, which each request has a thread of its own from."""
 
@@ -52,7 +77,14 @@ def in_event_loop(work: Work) -> Any:
         async with ThreadSensitiveContext():
             return await work()
 
-    return asyncio.run(under_server())
+    with asyncio.Runner(loop_factory=factories["loop"]) as runner:
+        return runner.run(under_server())
+
+
+def pool_of(alias: str = "default") -> _Pool:
+    pool = event_loop._pool_of(alias)
+    assert pool is not None
+    return pool
 
 
 async def done_opening(pool: _Pool) -> None:
@@ -62,7 +94,7 @@ async def done_opening(pool: _Pool) -> None:
 
 async def opened(alias: str = "default", count: int = 1) -> _Pool:
     """Give the pool of the running loop, with some connections open."""
-    pool = event_loop._pool_of(alias)
+    pool = pool_of(alias)
     taken = []
     for _ in range(count):
         assert await pool.take(60) is None
@@ -119,6 +151,10 @@ def backends() -> list[int]:
         return sorted(pid for (pid,) in other.execute(f"SELECT pid {ALL_OTHERS}", [known]))
 
 
+def backends_known_to(other: Any) -> list[int]:
+    return [pid for (pid,) in other.execute(f"SELECT pid {ALL_OTHERS}", [[other.info.backend_pid]])]
+
+
 def end_backends(pids: list[int]) -> None:
     with administrator() as other:
         other.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", [pids])
@@ -155,12 +191,12 @@ def test_a_request_is_stored_without_a_thread_by_two_statements() -> None:
 
         async def ask() -> None:
             await site._ask_all(question, 1, 200)
-            await done_opening(event_loop._pool_of("default"))
+            await done_opening(pool_of())
             with no_threads(), statements_noted() as statements:
                 await site._ask_all(question, 3, 200)
             assert statements == ["INSERT", "UPDATE"] * 3
 
-        asyncio.run(ask())
+        in_event_loop(ask)
     assert versions() == [2] * 4
 
 
@@ -187,10 +223,12 @@ def test_a_request_that_reached_no_view_is_stored_without_a_thread_by_one_statem
     first, last = both_entries()
 
     async def store() -> None:
-        await opened()
+        pool = await opened()
         with no_threads(), statements_noted() as statements:
             await adeliver([first, last])
         assert statements == ["INSERT"]
+        # Nothing is cancelled on the connection later.
+        assert [watchdog._watches[one._driver_connection].deadline for one in pool._idle] == [None]
 
     in_event_loop(store)
     assert versions() == [2]
@@ -355,7 +393,7 @@ def test_who_waits_in_line_for_too_long_is_sent_to_a_thread() -> None:
         taken = [await pool.take(60) for _ in range(4)]
         with override_settings(SECURITY_LOG_DB_TIMEOUT=0.01):
             assert not await SQLWriter().awrite([first_entry()])
-        # The place in the line is nobody's.
+        assert not pool._line
         for one in taken:
             assert one is not None
             pool.put_back(one)
@@ -459,11 +497,9 @@ def test_an_entry_that_is_stored_already_changes_nothing() -> None:
     first, last = both_entries()
 
     async def store() -> None:
-        pool = await opened()
+        await opened()
         for entry in (first, last, first, last):
             await adeliver([entry])
-        # Nothing is cancelled on it later.
-        assert [watchdog._watches[one._driver_connection].deadline for one in pool._idle] == [None]
 
     in_event_loop(store)
     assert versions() == [2]
@@ -476,14 +512,16 @@ def test_what_the_database_refuses_is_named_as_by_a_thread(caplog: pytest.LogCap
 
     async def store() -> None:
         pool = await opened()
-        await adeliver([refused])
         await adeliver([Entry(first.kind, first.event, {**first.values, "path": "\0"})])
-        await adeliver([first])
         assert len(pool._idle) == 1
+        await adeliver([refused])
+        # As a thread does, it asks for another connection where the server had something to say.
+        assert not pool._idle
+        await adeliver([first])
 
     in_event_loop(store)
     assert lost_entries() == {"sql": 2}
-    assert "DataError" in loss_messages(caplog)[0]
+    assert "DataError" in loss_messages(caplog)[1]
     assert versions() == [1]
 
 
@@ -522,7 +560,7 @@ def test_a_long_text_is_sent_in_pieces() -> None:
 
 def test_where_the_site_looks_at_each_statement_a_thread_stores_them() -> None:
     async def store() -> None:
-        pool = event_loop._pool_of("default")
+        pool = pool_of()
         await adeliver([first_entry()])
         await done_opening(pool)
         assert pool._is_of_no_use
@@ -548,7 +586,7 @@ def test_where_the_site_looks_at_each_statement_a_thread_stores_them() -> None:
 @pytest.mark.django_db(transaction=True, databases=["default", "log"])
 def test_a_pool_of_the_sites_is_left_to_it() -> None:
     async def store() -> None:
-        pool = event_loop._pool_of("log")
+        pool = pool_of("log")
         assert await pool.take(60) is None
         await done_opening(pool)
         assert pool._is_of_no_use
@@ -558,12 +596,12 @@ def test_a_pool_of_the_sites_is_left_to_it() -> None:
 
 
 def test_an_event_loop_that_looks_at_no_sockets_leaves_it_to_threads() -> None:
-    def add_reader(*args: Any) -> Any:
+    def serve(*args: Any) -> Any:
         raise NotImplementedError
 
     async def store() -> None:
-        pool = event_loop._pool_of("default")
-        with patch.object(pool.loop, "add_reader", add_reader):
+        pool = pool_of()
+        with patch.object(_Connection, "serve", serve):
             await adeliver([first_entry()])
             await done_opening(pool)
         assert pool._is_of_no_use
@@ -600,3 +638,183 @@ def test_a_backend_that_is_paused_is_not_asked() -> None:
         in_event_loop(store)
     assert len(asked) == 1
     assert lost_entries() == {"sql": 3}
+
+
+def test_a_connection_that_is_ended_while_the_loop_is_busy_loses_nothing() -> None:
+    async def store() -> None:
+        pool = await opened()
+        process = pool._idle[0]._pgconn.backend_pid
+        os.kill(process, signal.SIGSTOP)
+        writing = asyncio.ensure_future(adeliver([first_entry()]))
+        await asyncio.sleep(0)
+        os.kill(process, signal.SIGTERM)
+        os.kill(process, signal.SIGCONT)
+        # Its last words and its end are both there when the loop looks.
+        wait_until(lambda: process not in backends_known_to(other), "the end of the connection")
+        await asyncio.wait_for(writing, 60)
+        assert not pool._busy
+
+    with administrator() as other:
+        in_event_loop(store)
+    assert versions() == [1]
+    assert lost_entries() == {}
+
+
+def test_a_connection_that_is_ended_while_much_is_sent_loses_nothing() -> None:
+    first = first_entry()
+    long = Entry(first.kind, first.event, {**first.values, "request_body": "x" * 20_000_000})
+
+    async def store() -> None:
+        pool = await opened()
+        process = pool._idle[0]._pgconn.backend_pid
+        os.kill(process, signal.SIGSTOP)
+        writing = asyncio.ensure_future(adeliver([long]))
+        await asyncio.sleep(0)
+        os.kill(process, signal.SIGTERM)
+        os.kill(process, signal.SIGCONT)
+        await asyncio.wait_for(writing, 60)
+        assert not pool._busy
+
+    in_event_loop(store)
+    assert versions() == [1]
+    assert lost_entries() == {}
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "log"])
+def test_a_connection_that_understands_its_server_no_more_is_dropped() -> None:
+    async def store() -> None:
+        pool = await opened("log")
+        proxy.answer_nonsense()
+        await adeliver([first_entry()])
+        assert (pool._idle, pool._busy) == ([], set())
+        await adeliver([first_entry()])
+        await done_opening(pool)
+        with no_threads():
+            await adeliver([first_entry()])
+
+    with proxy_to(connection.settings_dict) as proxy, logs_at(HOST="127.0.0.1", PORT=str(proxy.port)):
+        in_event_loop(store)
+    assert versions() == [1, 1, 1]
+    assert lost_entries() == {}
+
+
+def test_a_statement_whose_end_the_loop_was_not_told_of_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_loop, "_PATIENCE", 0.0)
+    monkeypatch.setattr(event_loop, "_INTERVAL", 0.01)
+
+    async def store() -> None:
+        pool = await opened()
+        pool.loop.remove_reader(pool._idle[0]._descriptor)
+        with pytest.raises(HangingError), override_settings(SECURITY_LOG_DB_TIMEOUT=0.01):
+            await SQLWriter().awrite([first_entry()])
+        assert (pool._idle, pool._busy) == ([], set())
+
+    in_event_loop(store)
+
+
+def test_who_is_cancelled_has_all_backends_told() -> None:
+    class Other(Writer):
+        got: ClassVar[list[UUID]] = []
+
+        def write(self, entries: Sequence[Entry]) -> None:
+            self.got.extend(entry.id for entry in entries)
+
+    other, sql, first = Other(), SQLWriter(), first_entry()
+
+    async def store() -> None:
+        await opened()
+        for targets in ([("other", other), ("sql", sql)], [("sql", sql), ("other", other)]):
+            with locked(), patch("security.delivery.inline.writers", return_value=targets):
+                writing = asyncio.ensure_future(adeliver([first]))
+                await asyncio.sleep(0)
+                writing.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await writing
+
+    in_event_loop(store)
+    wait_until(lambda: other.got == [first.id] * 2, "the other backend's entries")
+    wait_until(lambda: versions() == [1], "the row of the entry")
+
+
+def test_who_is_cancelled_while_all_threads_are_stuck_is_counted_as_lost() -> None:
+    async def store() -> None:
+        pool = await opened(count=4)
+        for _ in range(4):
+            await pool.take(60)
+        writing = asyncio.ensure_future(adeliver([first_entry()]))
+        await asyncio.sleep(0)
+        stuck: set[Any] = {object() for _ in range(4)}
+        with patch.object(threads._writers, "_given_up", stuck):
+            writing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await writing
+
+    in_event_loop(store)
+    assert lost_entries() == {"sql": 1}
+
+
+class RouterThatAsks:
+    """A router of a site that asks a database, as no event loop may."""
+
+    def db_for_write(self, model: type[Model], **hints: Any) -> None:
+        ContentType.objects.using("default").filter(pk=1).exists()
+
+
+def test_what_only_a_thread_may_do_is_left_to_one() -> None:
+    async def store() -> None:
+        await adeliver([first_entry()])
+
+    with override_settings(DATABASE_ROUTERS=[f"{__name__}.RouterThatAsks"]):
+        in_event_loop(store)
+    assert versions() == [1]
+    assert lost_entries() == {}
+
+
+def test_where_no_more_threads_start_those_that_run_store_all() -> None:
+    def start(self: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def store() -> None:
+        with override_settings(DEBUG=True):
+            await asyncio.gather(*(adeliver([first_entry()]) for _ in range(16)))
+        close_connections()
+        with patch.object(Thread, "start", start):
+            await adeliver([first_entry()])
+
+    in_event_loop(store)
+    assert len(versions()) == 17
+    assert lost_entries() == {}
+
+
+def test_another_loop_that_runs_meanwhile_leaves_it_to_threads() -> None:
+    async def store() -> None:
+        await opened()
+        assert await asyncio.to_thread(in_event_loop, store_in_thread) is None
+
+    async def store_in_thread() -> _Pool | None:
+        await adeliver([first_entry()])
+        return event_loop._pool_of("default")
+
+    in_event_loop(store)
+    assert versions() == [1]
+
+
+def test_a_connection_that_cannot_be_opened_is_not_tried_for_each_entry() -> None:
+    tried: list[str] = []
+
+    def refuse(self: _Pool, seconds: float) -> None:
+        tried.append(self.alias)
+        raise OperationalError("too many connections")
+
+    async def store() -> None:
+        for _ in range(3):
+            await adeliver([first_entry()])
+            await done_opening(pool_of())
+        pool_of()._opens_again_at = 0
+        await adeliver([first_entry()])
+        await done_opening(pool_of())
+
+    with patch.object(_Pool, "_open", refuse):
+        in_event_loop(store)
+    assert tried == ["default"] * 2
+    assert versions() == [1] * 4

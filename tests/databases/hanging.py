@@ -25,6 +25,7 @@ class Proxy:
         self._sockets: list[socket.socket] = []
         self._lock = Lock()
         self._is_hanging = False
+        self._nonsense = b""
         self.port: int = self._server.getsockname()[1]
         self.kept_something = Event()
 
@@ -32,6 +33,10 @@ class Proxy:
         """Forward nothing from now on, and leave all connections open."""
         with self._lock:
             self._is_hanging = True
+
+    def answer_nonsense(self) -> None:
+        """Give one answer that is none of PostgreSQL's: a message longer than any."""
+        self._nonsense = b"Z\x00\x7f\xff\xff"
 
     def start(self) -> None:
         Thread(target=self._accept, daemon=True).start()
@@ -60,6 +65,8 @@ class Proxy:
             while data := source.recv(65_536):
                 with self._lock:
                     if not self._is_hanging:
+                        if self._nonsense and source.family == socket.AF_UNIX:
+                            data, self._nonsense = self._nonsense, b""
                         sink.sendall(data)
                         continue
                 self.kept_something.set()

@@ -75,15 +75,16 @@ class Watch:
         if cancellation is not None:
             self._outlive(cancellation, error)
 
-    def let_go(self) -> bool:
-        """Do as the end of a block, and wait for nothing; gives whether the connection may be used no more.
+    def let_go(self) -> Event | None:
+        """Do as the end of a block, and wait for nothing.
 
-        That is where it was shut down, and where a cancellation is under way that could hit its next statement.
+        Gives what is set when a cancellation is over, if one began or the connection was shut down: it may be used no
+        more, as its next statement could be hit.
         """
         self.deadline = None
         with self._lock:
             cancellation, self._cancellation = self._cancellation, None
-        return cancellation is not None
+        return cancellation
 
     def take_overdue(self, now: float) -> float | None:
         """Give the deadline that has passed, once."""

@@ -15,14 +15,8 @@ from security.config import settings
 from security.context import Scope, is_bound, outermost
 from security.delivery import waiting
 from security.delivery.leftovers import leave_behind
-from security.delivery.patience import awrite_in_time, counts_of, write_in_time
-from security.delivery.threads import (
-    is_in_event_loop,
-    is_own_thread,
-    is_under_asgi_server,
-    run_apart,
-    start_blocking,
-)
+from security.delivery.patience import awrite_in_time, counts_of, write_in_time, write_without_waiting
+from security.delivery.threads import is_in_event_loop, is_own_thread, is_under_asgi_server, run_apart
 from security.delivery.writing import Batch, awrite, write_all, write_all_apart
 from security.records import RECORD_TYPES, Entry
 
@@ -76,20 +70,23 @@ async def adeliver(entries: Sequence[Entry]) -> None:
     with _fence:
         blocking = _write_instantly(entries)
         if is_under_asgi_server() and not waiting.goes_along_with(entries):
-            blocking = [target for target in blocking if not await _is_written_here(target, entries)]
+            blocking = await _left_to_threads(blocking, entries)
         if blocking:
             await awrite_in_time(lambda: {name: len(entries) for name, _ in blocking}, _write_due, blocking, entries)
 
 
-async def _is_written_here(target: tuple[str, Writer], entries: Sequence[Entry]) -> bool:
-    """Tell whether a backend has entries by now without a thread, whatever became of them."""
-    name, writer = target
+async def _left_to_threads(targets: _Targets, entries: Sequence[Entry]) -> list[tuple[str, Writer]]:
+    """Write to backends in the event loop; gives those that a thread has to write to."""
+    left = list(targets)
     try:
-        return await awrite(name, writer, entries)
+        for name, writer in targets:
+            if await awrite(name, writer, entries):
+                left.remove((name, writer))
     except CancelledError:
         # As with a thread, what was begun is ended.
-        start_blocking(_write_due, [target], entries)
+        write_without_waiting(lambda: {name: len(entries) for name, _ in left}, _write_due, left, entries)
         raise
+    return left
 
 
 def deliver_later(make: Callable[[], Sequence[Entry]]) -> None:

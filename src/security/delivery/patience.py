@@ -10,7 +10,7 @@ from typing import ParamSpec
 
 from security.config import settings
 from security.delivery.health import health_of
-from security.delivery.threads import NotDoneInTimeError, arun_for, run_for
+from security.delivery.threads import NotDoneInTimeError, arun_for, run_for, start_blocking
 from security.delivery.writing import Batch, write_all
 
 P = ParamSpec("P")
@@ -37,6 +37,16 @@ async def awrite_in_time(
         await arun_for(seconds, work, *args, **kwargs)
     except NotDoneInTimeError as error:
         _go_on_without(error, seconds, counts())
+
+
+def write_without_waiting(
+    counts: Callable[[], Mapping[str, int]], work: Callable[P, None], *args: P.args, **kwargs: P.kwargs
+) -> None:
+    """Have a thread do some work that writes, for who cannot wait; `counts` is as for `awrite_in_time`."""
+    try:
+        start_blocking(work, *args, **kwargs)
+    except NotDoneInTimeError as error:
+        _go_on_without(error, 0.0, counts())
 
 
 def counts_of(batches: Sequence[Batch]) -> dict[str, int]:

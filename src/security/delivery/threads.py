@@ -158,7 +158,11 @@ async def arun_reading(seconds: float, work: Callable[P, R], *args: P.args, **kw
 
 
 def start_blocking(work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Have work done by a thread of our own, and wait for nothing."""
+    """Have work done by a thread of our own, and wait for nothing.
+
+    Raises `NotDoneInTimeError` where all threads are stuck.
+    """
+    _writers.expect_none_stuck()
     _writers.submit(_bound(work, *args, **kwargs))
 
 

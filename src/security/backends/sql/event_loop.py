@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from asyncio import AbstractEventLoop, Future
+import select
+from asyncio import AbstractEventLoop, Future, TimerHandle
 from collections import deque
 from collections.abc import Callable, Sequence
-from threading import Lock
+from contextlib import suppress
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connections
@@ -25,8 +27,13 @@ from . import libpq
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-# As many statements of one event loop are under way at an alias at once.
+# As many statements are under way at an alias at once.
 _MOST_CONNECTIONS: Final = 4
+# How long a connection that could not be opened is not tried again, in seconds.
+_PAUSE: Final = 10.0
+# The watchdog ends a statement in less than this after its time has passed, and a loop is looked after as often.
+_PATIENCE: Final = 4.0
+_INTERVAL: Final = 1.0
 
 
 class _Connection:
@@ -37,55 +44,83 @@ class _Connection:
         self._pool = pool
         self._driver_connection: Any = wrapper.connection
         self._pgconn: Any = self._driver_connection.pgconn
-        self._socket: int = self._pgconn.socket
-        self._watch: Watch | None = None
+        # libpq closes its own where it notices a loss, and the number can be that of a socket of the site's at once.
+        self._descriptor = os.dup(self._pgconn.socket)
+        self._is_closed = False
         self._outcome: Future[Any] | None = None
         self._result: Any = None
+        self._watch: Watch | None = None
+        self._deadline = 0.0
 
     def serve(self) -> None:
-        """Have the running loop look at what the server sends, be it that it hangs up."""
-        self._pool.loop.add_reader(self._socket, self._read)
+        """Have the loop look at what the server sends, be it that it hangs up."""
+        self._pool.loop.add_reader(self._descriptor, self._read)
+
+    def is_at_rest(self) -> bool:
+        """Tell whether a statement could begin."""
+        return not self._is_closed and self._outcome is None and libpq.is_at_rest(self._pgconn)
 
     def start(self, sql: bytes, values: Sequence[bytes | None], seconds: float) -> Future[Any]:
         """Begin a statement; gives its result once it is there.
 
         It goes on where nobody waits for it any more.
         """
-        self._outcome = outcome = self._pool.loop.create_future()
+        loop = self._pool.loop
+        self._outcome = outcome = loop.create_future()
         self._watch = watchdog.watching(self._driver_connection, seconds)
+        self._deadline = loop.time() + seconds + _PATIENCE
+        self._pool.look_after_statements()
         try:
             self._pgconn.send_query_params(sql, values)
             if self._pgconn.flush():
-                self._pool.loop.add_writer(self._socket, self._send)
+                loop.add_writer(self._descriptor, self._send)
         except Exception as error:  # the connection is lost
             self._end(error)
         return outcome
 
-    def close(self) -> None:
-        """Close the connection, for good."""
+    def end_overdue(self, now: float) -> None:
+        """End a statement that nothing else ended: a loop can miss what a socket says."""
+        if self._outcome is not None and now > self._deadline:
+            self._end(HangingError())
+
+    def close(self, cancellation: Event | None = None) -> None:
+        """Close the connection for good, once a cancellation that is under way has left it alone."""
+        self._is_closed = True
         if not self._pool.loop.is_closed():
-            self._pool.loop.remove_reader(self._socket)
-            self._pool.loop.remove_writer(self._socket)
+            self._pool.loop.remove_writer(self._descriptor)
+            self._pool.loop.remove_reader(self._descriptor)
+        os.close(self._descriptor)
+        if cancellation is not None and not cancellation.is_set():
+            with suppress(RuntimeError):
+                # RuntimeError: there are too many threads just now.
+                self._pool.loop.run_in_executor(None, _close_after, cancellation, self._driver_connection)
+                return
         self._driver_connection.close()
 
     def _send(self) -> None:
+        if self._is_closed:
+            return
         try:
-            if self._pgconn.flush():
-                return
+            if not self._pgconn.flush():
+                self._pool.loop.remove_writer(self._descriptor)
         except Exception as error:  # the connection is lost
             self._end(error)
-        else:
-            self._pool.loop.remove_writer(self._socket)
 
     def _read(self) -> None:
+        if self._is_closed:
+            return
         try:
-            self._pgconn.consume_input()
-            while not self._pgconn.is_busy():
-                result = self._pgconn.get_result()
-                if result is None:
-                    self._end(None)
+            while True:
+                self._pgconn.consume_input()
+                while not self._pgconn.is_busy():
+                    result = self._pgconn.get_result()
+                    if result is None:
+                        self._end(None)
+                        return
+                    self._result = result
+                # uvloop says only once that a connection is lost, although its last words are to be read first.
+                if not _can_be_read(self._descriptor):
                     return
-                self._result = result
         except Exception as error:  # the connection is lost
             self._end(error)
 
@@ -94,17 +129,19 @@ class _Connection:
         outcome, self._outcome = self._outcome, None
         watch, self._watch = self._watch, None
         result, self._result = self._result, None
-        was_cancelled = watch is not None and watch.let_go()
-        if was_cancelled and result is None:
+        cancellation = None if watch is None else watch.let_go()
+        if cancellation is not None and result is None:
             error = HangingError()
         if outcome is not None and not outcome.done():
             if error is None:
                 outcome.set_result(result)
             else:
                 outcome.set_exception(error)
-        # A cancellation that is under way could hit the next statement.
-        if error is not None or was_cancelled:
-            self._pool.drop(self)
+        # A cancellation that is under way could hit the next statement; and some errors say that the server is no more
+        # what it was.
+        is_as_before = error is None and cancellation is None and (result is None or libpq.has_succeeded(result))
+        if not is_as_before or not self.is_at_rest():
+            self._pool.drop(self, cancellation)
         elif outcome is not None:
             self._pool.put_back(self)
 
@@ -119,6 +156,8 @@ class _Pool:
         self._busy: set[_Connection] = set()
         self._line: deque[Future[_Connection | None]] = deque()
         self._opening: Future[BaseDatabaseWrapper | None] | None = None
+        self._opens_again_at = 0.0
+        self._timer: TimerHandle | None = None
         # Set where what the site does with its connections could not do it with these.
         self._is_of_no_use = False
 
@@ -126,12 +165,9 @@ class _Pool:
         """Go on with another loop, as the one before is closed."""
         for connection in self._busy:
             connection.close()
-        self.loop = loop
-        self._busy.clear()
-        self._line.clear()
-        self._opening = None
-        for connection in self._idle:
-            connection.serve()
+        idle = self._idle
+        self.__init__(self.alias, loop)  # type: ignore[misc]
+        self._idle = [connection for connection in idle if self._serves(connection)]
 
     async def take(self, seconds: float) -> _Connection | None:
         """Give a connection, after some seconds at most; None where a thread has to do without."""
@@ -141,13 +177,15 @@ class _Pool:
             return connection
         if self._is_of_no_use:
             return None
-        if len(self._busy) < _MOST_CONNECTIONS:
-            # Opening one blocks, and is not waited for. One at a time: where it is stuck, it is one thread that is.
-            if self._opening is None:
+        if len(self._busy) == _MOST_CONNECTIONS:
+            return await self._next_in_line(seconds)
+        # Opening one blocks, and is not waited for. One at a time: where it is stuck, it is one thread that is.
+        if self._opening is None and self.loop.time() >= self._opens_again_at:
+            with suppress(RuntimeError):
+                # RuntimeError: there are too many threads just now.
                 self._opening = self.loop.run_in_executor(None, self._open, seconds)
                 self._opening.add_done_callback(self._admit)
-            return None
-        return await self._next_in_line(seconds)
+        return None
 
     async def _next_in_line(self, seconds: float) -> _Connection | None:
         place: Future[_Connection | None] = self.loop.create_future()
@@ -162,9 +200,14 @@ class _Pool:
             raise
         finally:
             timer.cancel()
+            with suppress(ValueError):
+                self._line.remove(place)
 
     def put_back(self, connection: _Connection) -> None:
         """Let the next in line have a connection."""
+        if not connection.is_at_rest():
+            self.drop(connection)
+            return
         while self._line:
             place = self._line.popleft()
             if not place.done():
@@ -173,19 +216,30 @@ class _Pool:
         self._busy.discard(connection)
         self._idle.append(connection)
 
-    def drop(self, connection: _Connection) -> None:
+    def drop(self, connection: _Connection, cancellation: Event | None = None) -> None:
         """Close a connection that is of no more use."""
         self._busy.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
-        connection.close()
         while self._line and not self._busy:
             _leave_line(self._line.popleft())
+        connection.close(cancellation)
 
     def close(self) -> None:
         """Close all connections."""
         for connection in (*self._idle, *self._busy):
             connection.close()
+
+    def look_after_statements(self) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(_INTERVAL, self._look)
+
+    def _look(self) -> None:
+        for connection in tuple(self._busy):
+            connection.end_overdue(self.loop.time())
+        self._timer = None
+        if self._busy:
+            self.look_after_statements()
 
     def _open(self, seconds: float) -> BaseDatabaseWrapper | None:
         """Open a connection as Django does; None where it would be of no use."""
@@ -203,24 +257,30 @@ class _Pool:
         self._opening = None
         if opened.cancelled() or opened.exception() is not None:
             # A thread that writes says what is wrong.
+            self._opens_again_at = self.loop.time() + _PAUSE
             return
         wrapper = opened.result()
         if wrapper is None:
             self._is_of_no_use = True
             return
         connection = _Connection(wrapper, self)
+        if self._serves(connection):
+            self._busy.add(connection)
+            self.put_back(connection)
+
+    def _serves(self, connection: _Connection) -> bool:
         try:
             connection.serve()
         except NotImplementedError:
             # Not every event loop looks at sockets.
             self._is_of_no_use = True
-            wrapper.connection.close()
-            return
-        self._busy.add(connection)
-        self.put_back(connection)
+            connection.close()
+            return False
+        return True
 
 
-_pools: Final[list[_Pool]] = []
+# One for each alias, that of one event loop: loops that a site runs in its threads come and go.
+_pools: Final[dict[str, _Pool]] = {}
 _pools_lock = Lock()
 
 
@@ -233,15 +293,15 @@ async def run(
     takes longer is cancelled. Raises the errors of Django's cursors.
     """
     pool = _pool_of(alias)
-    connection = await pool.take(seconds)
-    if connection is None:
+    connection = None if pool is None else await pool.take(seconds)
+    if pool is None or connection is None:
         return None
     wrapper = connection.wrapper
     try:
         sql, parameters = statement(wrapper)
         values = libpq.as_sent(parameters)
         can_execute = libpq.can_execute(wrapper)
-    except Exception:
+    except BaseException:
         pool.put_back(connection)
         raise
     if values is None or not can_execute:
@@ -254,28 +314,37 @@ async def run(
 def close_connections() -> None:
     """Close the connections of all event loops, none of which may be running; the next statements open new ones."""
     with _pools_lock:
-        for pool in _pools:
+        for pool in _pools.values():
             pool.close()
         _pools.clear()
 
 
-def _pool_of(alias: str) -> _Pool:
+def _pool_of(alias: str) -> _Pool | None:
+    """Give the pool of the running loop; None where another loop has it."""
     loop = asyncio.get_running_loop()
-    for pool in _pools:
-        if pool.loop is loop and pool.alias == alias:
-            return pool
-    with _pools_lock:
-        for pool in _pools:
-            if pool.alias == alias and pool.loop.is_closed():
+    pool = _pools.get(alias)
+    if pool is None or pool.loop is not loop:
+        with _pools_lock:
+            pool = _pools.setdefault(alias, _Pool(alias, loop))
+            if pool.loop.is_closed():
                 pool.adopt(loop)
-                return pool
-        _pools.append(pool := _Pool(alias, loop))
-        return pool
+    return pool if pool.loop is loop else None
 
 
 def _leave_line(place: Future[_Connection | None]) -> None:
     if not place.done():
         place.set_result(None)
+
+
+def _can_be_read(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _close_after(cancellation: Event, driver_connection: Any) -> None:
+    cancellation.wait(_PATIENCE)
+    driver_connection.close()
 
 
 def _start_anew() -> None:

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# Values of `psycopg.pq.TransactionStatus`, `PipelineStatus` and `ExecStatus`; the driver may be another one, and is not
-# imported for them.
+# Values of `psycopg.pq.ConnStatus`, `TransactionStatus`, `PipelineStatus` and `ExecStatus`; the driver may be another
+# one, and is not imported for them.
+_WHOLE: Final = 0
 _IDLE: Final = 0
 _OFF: Final = 0
 _COMMAND_OK: Final = 1
@@ -109,9 +110,19 @@ def as_sent(parameters: Sequence[Any]) -> list[bytes | None] | None:
     return values
 
 
+def is_at_rest(pgconn: Any) -> bool:
+    """Tell whether a connection is whole, and outside a transaction."""
+    return bool(pgconn.status == _WHOLE and pgconn.transaction_status == _IDLE)
+
+
+def has_succeeded(result: Any) -> bool:
+    """Tell whether a statement did what it was to do."""
+    return bool(result.status == _COMMAND_OK)
+
+
 def rows_found(connection: BaseDatabaseWrapper, result: Any) -> int:
     """Give the number of rows that a statement found; raises the driver's error where it failed."""
-    if result.status != _COMMAND_OK:
+    if not has_succeeded(result):
         raise _error(connection.Database, result)  # type: ignore[attr-defined]
     return int(result.command_tuples or 0)
 

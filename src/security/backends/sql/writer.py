@@ -88,7 +88,7 @@ class SQLWriter(TransactionalWriter):
 
         try:
             found = await event_loop.run(router.db_for_write(model), statement, settings.LOG_DB_TIMEOUT)
-        except _FAULTS as error:
+        except Exception as error:
             if is_overdue(error):
                 raise
             # A thread finds out what is wrong.
