@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, ClassVar
 from unittest.mock import patch
 from uuid import UUID
@@ -23,7 +23,7 @@ from django.db.models import Model
 from django.test import override_settings
 
 from bench.traffic import LOGGER, AsyncSite, small_post
-from security import recording
+from security import enums, recording
 from security.backends.base import Writer
 from security.backends.sql import event_loop
 from security.backends.sql.event_loop import _Connection, _Pool, close_connections
@@ -33,7 +33,7 @@ from security.context import inside
 from security.databases.watchdog import HangingError, watchdog
 from security.delivery import adeliver, lost_entries, threads, waiting
 from security.delivery.threads import end_threads
-from security.enums import Event, RequestLogState
+from security.enums import RequestLogState
 from security.records import Entry, InputRequestRecord, OutputRequestRecord
 from tests.acceptance.servers import wait_until
 from tests.databases.hanging import proxy_to
@@ -113,7 +113,7 @@ def first_entry(**fields: Any) -> Entry:
 def both_entries(**fields: Any) -> tuple[Entry, Entry]:
     record = InputRequestRecord(host="shop.example", **fields)
     (first,) = recording.begin(record)
-    (last,) = recording.complete(record, Event.FINISHED, state=RequestLogState.INFO)
+    (last,) = recording.complete(record, enums.Event.FINISHED, state=RequestLogState.INFO)
     return first, last
 
 
@@ -539,7 +539,7 @@ def test_relations_and_what_waits_go_along_by_a_thread() -> None:
         with inside(outer):
             waiting._room_of_frame(outer)
             assert waiting.goes_along_with([first])
-        assert waiting.goes_along_with(recording.complete(outer, Event.FINISHED, state=RequestLogState.INFO))
+        assert waiting.goes_along_with(recording.complete(outer, enums.Event.FINISHED, state=RequestLogState.INFO))
 
     in_event_loop(store)
     assert RelatedObject.objects.get().log_id == related.id
@@ -710,6 +710,47 @@ def test_a_statement_whose_end_the_loop_was_not_told_of_is_ended(monkeypatch: py
         assert (pool._idle, pool._busy) == ([], set())
 
     in_event_loop(store)
+
+
+def test_what_is_not_whole_is_closed_and_given_to_nobody() -> None:
+    async def store() -> None:
+        pool = await opened()
+        one = await pool.take(60)
+        assert one is not None
+        one._driver_connection.close()
+        pool.put_back(one)
+        assert (pool._idle, pool._busy) == ([], set())
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(one._descriptor)
+
+    in_event_loop(store)
+
+
+def test_a_connection_is_closed_after_the_cancellation_that_uses_it() -> None:
+    async def store() -> None:
+        pool = await opened()
+        one, cancellation = await pool.take(60), Event()
+        assert one is not None
+        pool.drop(one, cancellation)
+        assert not one._driver_connection.closed
+        cancellation.set()
+        await asyncio.to_thread(wait_until, lambda: one._driver_connection.closed, "the end of the connection")
+
+    in_event_loop(store)
+
+
+def test_what_was_busy_when_its_loop_was_closed_is_closed_by_the_next_one() -> None:
+    busy = in_event_loop(opened_and_taken)
+
+    async def store() -> None:
+        assert pool_of()._idle == []
+
+    in_event_loop(store)
+    assert busy._driver_connection.closed
+
+
+async def opened_and_taken() -> Any:
+    return await (await opened()).take(60)
 
 
 def test_who_is_cancelled_has_all_backends_told() -> None:

@@ -140,7 +140,7 @@ class _Connection:
         # A cancellation that is under way could hit the next statement; and some errors say that the server is no more
         # what it was.
         is_as_before = error is None and cancellation is None and (result is None or libpq.has_succeeded(result))
-        if not is_as_before or not self.is_at_rest():
+        if not is_as_before:
             self._pool.drop(self, cancellation)
         elif outcome is not None:
             self._pool.put_back(self)
@@ -181,10 +181,8 @@ class _Pool:
             return await self._next_in_line(seconds)
         # Opening one blocks, and is not waited for. One at a time: where it is stuck, it is one thread that is.
         if self._opening is None and self.loop.time() >= self._opens_again_at:
-            with suppress(RuntimeError):
-                # RuntimeError: there are too many threads just now.
-                self._opening = self.loop.run_in_executor(None, self._open, seconds)
-                self._opening.add_done_callback(self._admit)
+            self._opening = self.loop.run_in_executor(None, self._open, seconds)
+            self._opening.add_done_callback(self._admit)
         return None
 
     async def _next_in_line(self, seconds: float) -> _Connection | None:
