@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
+from time import monotonic
 from typing import Any, ClassVar
 from unittest.mock import patch
 from uuid import UUID
@@ -49,6 +51,14 @@ Work = Callable[[], Awaitable[Any]]
 def threads_end() -> Iterator[None]:
     yield
     end_threads()
+
+
+@pytest.fixture
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(event_loop, "_PATIENCE", 0.0)
+    monkeypatch.setattr(event_loop, "_INTERVAL", 0.01)
+    with override_settings(SECURITY_LOG_DB_TIMEOUT=0.05):
+        yield
 
 
 factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {}
@@ -153,6 +163,10 @@ def backends() -> list[int]:
 
 def backends_known_to(other: Any) -> list[int]:
     return [pid for (pid,) in other.execute(f"SELECT pid {ALL_OTHERS}", [[other.info.backend_pid]])]
+
+
+def rows_known_to(other: Any) -> int:
+    return int(other.execute(f"SELECT count(*) FROM {InputRequestLog._meta.db_table}").fetchone()[0])
 
 
 def end_backends(pids: list[int]) -> None:
@@ -698,18 +712,59 @@ def test_a_connection_that_understands_its_server_no_more_is_dropped() -> None:
     assert lost_entries() == {}
 
 
-def test_a_statement_whose_end_the_loop_was_not_told_of_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_loop, "_PATIENCE", 0.0)
-    monkeypatch.setattr(event_loop, "_INTERVAL", 0.01)
-
+@pytest.mark.usefixtures("short_patience")
+def test_a_statement_whose_end_the_loop_was_not_told_of_is_looked_at() -> None:
     async def store() -> None:
         pool = await opened()
         pool.loop.remove_reader(pool._idle[0]._descriptor)
-        with pytest.raises(HangingError), override_settings(SECURITY_LOG_DB_TIMEOUT=0.01):
+        assert await SQLWriter().awrite([first_entry()])
+
+    in_event_loop(store)
+    assert versions() == [1]
+
+
+@pytest.mark.usefixtures("short_patience")
+def test_a_statement_that_nothing_ends_is_given_up() -> None:
+    async def store() -> None:
+        pool = await opened()
+        pool.loop.remove_reader(pool._idle[0]._descriptor)
+        with patch.object(_Connection, "_read", lambda self: None), pytest.raises(HangingError):
             await SQLWriter().awrite([first_entry()])
         assert (pool._idle, pool._busy) == ([], set())
 
     in_event_loop(store)
+
+
+def test_where_there_are_no_more_descriptors_threads_store_all() -> None:
+    def dup(descriptor: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def store() -> None:
+        with patch.object(os, "dup", dup):
+            await adeliver([first_entry()])
+            await done_opening(pool_of())
+        await adeliver([first_entry()])
+        assert pool_of()._opening is None
+
+    in_event_loop(store)
+    assert versions() == [1, 1]
+    wait_until(lambda: len(backends()) <= 4, "the end of the connection")
+
+
+@pytest.mark.usefixtures("short_patience")
+def test_a_site_that_keeps_its_loop_busy_loses_nothing() -> None:
+    async def store() -> None:
+        await opened()
+        began, writing = monotonic(), asyncio.ensure_future(adeliver([first_entry()]))
+        await asyncio.sleep(0)
+        wait_until(lambda: rows_known_to(other) == 1, "the row")
+        # The timer is due as well.
+        wait_until(lambda: monotonic() > began + 0.1, "the time of the statement to pass")
+        await writing
+
+    with administrator() as other:
+        in_event_loop(store)
+    assert lost_entries() == {}
 
 
 def test_what_is_not_whole_is_closed_and_given_to_nobody() -> None:

@@ -80,15 +80,20 @@ class _Connection:
 
     def end_overdue(self, now: float) -> None:
         """End a statement that nothing else ended: a loop can miss what a socket says."""
-        if self._outcome is not None and now > self._deadline:
+        if self._outcome is None or now <= self._deadline:
+            return
+        # Where the site kept the loop busy, the end may be there, and the loop looks at its timers first.
+        self._read()
+        if self._outcome is not None:
             self._end(HangingError())
 
     def close(self, cancellation: Event | None = None) -> None:
         """Close the connection for good, once a cancellation that is under way has left it alone."""
         self._is_closed = True
         if not self._pool.loop.is_closed():
-            self._pool.loop.remove_writer(self._descriptor)
-            self._pool.loop.remove_reader(self._descriptor)
+            with suppress(NotImplementedError):
+                self._pool.loop.remove_writer(self._descriptor)
+                self._pool.loop.remove_reader(self._descriptor)
         os.close(self._descriptor)
         if cancellation is not None and not cancellation.is_set():
             with suppress(RuntimeError):
@@ -242,8 +247,9 @@ class _Pool:
     def _open(self, seconds: float) -> BaseDatabaseWrapper | None:
         """Open a connection as Django does; None where it would be of no use."""
         wrapper: BaseDatabaseWrapper = connections.create_connection(self.alias)
-        # What a pool gives is wanted back soon.
-        if wrapper.vendor != "postgresql" or "pool" in wrapper.settings_dict["OPTIONS"]:
+        # What a pool gives is wanted back soon. Windows has neither this look at a socket nor descriptors of sockets.
+        is_suited = wrapper.vendor == "postgresql" and "pool" not in wrapper.settings_dict["OPTIONS"]
+        if not is_suited or not hasattr(select, "poll"):
             return None
         open_in_time(wrapper, seconds)
         if libpq.can_execute(wrapper):
@@ -253,15 +259,21 @@ class _Pool:
 
     def _admit(self, opened: Future[BaseDatabaseWrapper | None]) -> None:
         self._opening = None
+        # A thread that writes says what is wrong.
+        self._opens_again_at = self.loop.time() + _PAUSE
         if opened.cancelled() or opened.exception() is not None:
-            # A thread that writes says what is wrong.
-            self._opens_again_at = self.loop.time() + _PAUSE
             return
         wrapper = opened.result()
         if wrapper is None:
             self._is_of_no_use = True
             return
-        connection = _Connection(wrapper, self)
+        try:
+            connection = _Connection(wrapper, self)
+        except OSError:
+            # There are no more descriptors.
+            wrapper.connection.close()
+            return
+        self._opens_again_at = 0.0
         if self._serves(connection):
             self._busy.add(connection)
             self.put_back(connection)
