@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import select
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -248,6 +249,18 @@ def test_a_request_that_reached_no_view_is_stored_without_a_thread_by_one_statem
     assert versions() == [2]
 
 
+def test_entries_out_of_order_are_left_to_a_thread() -> None:
+    first, last = both_entries()
+
+    async def store() -> None:
+        await opened()
+        assert not await SQLWriter().awrite([last, first])
+        await adeliver([last, first])
+
+    in_event_loop(store)
+    assert versions() == [2]
+
+
 def test_entries_of_several_records_are_stored_by_a_thread_in_one_statement() -> None:
     async def store() -> None:
         await opened()
@@ -330,6 +343,33 @@ def test_a_connection_that_the_server_closed_at_rest_is_dropped_and_another_one_
     in_event_loop(store)
     assert versions() == [1, 1]
     assert lost_entries() == {}
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "log"])
+def test_a_connection_that_is_reset_at_rest_while_the_loop_is_busy_is_dropped() -> None:
+    drop = _Pool.drop
+    dropped = asyncio.Event()
+
+    async def store() -> None:
+        pool = await opened("log")
+        descriptor = pool._idle[0]._descriptor
+        with patch.object(_Pool, "drop", lambda *args: [drop(*args), dropped.set()]):
+            proxy.reset(b"E\0\0\0\x1fSFATAL\0VFATAL\0C57P05\0MEnd\0\0")
+            # The last words and the reset are both there when the loop looks.
+            wait_until(lambda: is_reset(descriptor), "the reset")
+            await asyncio.wait_for(dropped.wait(), 10)
+        await adeliver([first_entry()])
+
+    with proxy_to(connection.settings_dict) as proxy, logs_at(HOST="127.0.0.1", PORT=str(proxy.port)):
+        in_event_loop(store)
+    assert versions() == [1]
+    assert lost_entries() == {}
+
+
+def is_reset(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def test_a_connection_that_breaks_during_a_statement_loses_nothing() -> None:
@@ -467,6 +507,21 @@ def test_who_waits_gets_the_connection_that_is_opened_in_place_of_a_broken_one()
     in_event_loop(store)
 
 
+def test_who_is_closed_in_line_keeps_no_connection() -> None:
+    async def store() -> None:
+        pool = await opened(count=4)
+        taken = [await pool.take(60) for _ in range(4)]
+        waiting_for: Any = pool.take(60)
+        waiting_for.send(None)
+        for one in taken:
+            assert one is not None
+            pool.put_back(one)
+        waiting_for.close()
+        assert (len(pool._idle), len(pool._busy)) == (4, 0)
+
+    in_event_loop(store)
+
+
 def test_who_is_cancelled_in_line_has_its_entry_stored_by_a_thread() -> None:
     async def store() -> None:
         pool = await opened(count=4)
@@ -544,9 +599,11 @@ def test_relations_and_what_waits_go_along_by_a_thread() -> None:
     outer, inner = InputRequestRecord(), OutputRequestRecord()
     inner.add_related_objects(group)
     (related,) = recording.begin(inner)
+    later = Entry(related.kind, related.event, {**related.values, "related_objects": (), "version": 2})
 
     async def store() -> None:
         await opened()
+        assert not await SQLWriter().awrite([related, later])
         await adeliver([related])
         (first,) = recording.begin(outer)
         assert not waiting.goes_along_with([first])
@@ -735,6 +792,41 @@ def test_a_statement_that_nothing_ends_is_given_up() -> None:
     in_event_loop(store)
 
 
+def test_a_connection_is_closed_once() -> None:
+    async def store() -> None:
+        pool = await opened()
+        one = await pool.take(60)
+        assert one is not None
+        pool.drop(one)
+        # The site's next files have its number, and those below that are free.
+        sites_own = [os.dup(0)]
+        while sites_own[-1] < one._descriptor:
+            sites_own.append(os.dup(0))
+        pool.drop(one)
+        for descriptor in sites_own:
+            os.close(descriptor)
+
+    in_event_loop(store)
+
+
+def test_a_loop_that_can_look_at_no_more_sockets_is_asked_again_later() -> None:
+    def serve(*args: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def store() -> None:
+        pool = pool_of()
+        with patch.object(_Connection, "serve", serve):
+            await adeliver([first_entry()])
+            await done_opening(pool)
+        await adeliver([first_entry()])
+        assert pool._opening is None
+        pool._opens_again_at = 0
+        await opened()
+
+    in_event_loop(store)
+    assert versions() == [1, 1]
+
+
 def test_where_there_are_no_more_descriptors_threads_store_all() -> None:
     def dup(descriptor: int) -> int:
         raise OSError(errno.EMFILE, "Too many open files")
@@ -832,7 +924,8 @@ def test_who_is_cancelled_has_all_backends_told() -> None:
     wait_until(lambda: versions() == [1], "the row of the entry")
 
 
-def test_who_is_cancelled_while_all_threads_are_stuck_is_counted_as_lost() -> None:
+@pytest.mark.parametrize("raises", [False, True])
+def test_who_is_cancelled_while_all_threads_are_stuck_is_counted_as_lost(raises: bool) -> None:
     async def store() -> None:
         pool = await opened(count=4)
         for _ in range(4):
@@ -845,7 +938,8 @@ def test_who_is_cancelled_while_all_threads_are_stuck_is_counted_as_lost() -> No
             with pytest.raises(asyncio.CancelledError):
                 await writing
 
-    in_event_loop(store)
+    with override_settings(SECURITY_RAISE_WRITER_EXCEPTIONS=raises):
+        in_event_loop(store)
     assert lost_entries() == {"sql": 1}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, Lock, Thread
@@ -37,6 +38,17 @@ class Proxy:
     def answer_nonsense(self) -> None:
         """Give one answer that is none of PostgreSQL's: a message longer than any."""
         self._nonsense = b"Z\x00\x7f\xff\xff"
+
+    def reset(self, last_words: bytes) -> None:
+        """Say something to all clients, and reset their connections."""
+        with self._lock:
+            for one in self._sockets:
+                if one.family == socket.AF_INET:
+                    one.sendall(last_words)
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    # Whoever reads from it holds it open.
+                    one.shutdown(socket.SHUT_RD)
+                    one.close()
 
     def start(self) -> None:
         Thread(target=self._accept, daemon=True).start()

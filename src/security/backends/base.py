@@ -42,7 +42,9 @@ class Writer(ABC):
     async def awrite(self, entries: Sequence[Entry]) -> bool:
         """Store entries in an event loop without a thread; gives False where `write` has to do it, in a thread.
 
-        A caller that is cancelled calls `write` as well. Raises what says that the store cannot be reached.
+        It is asked under an ASGI server only, for entries that wait for nothing, and must be part of no transaction of
+        the site's. A caller that is cancelled has `write` called as well, which can come first. Raises what says that
+        the store cannot be reached.
         """
         return False
 

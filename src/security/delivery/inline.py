@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from threading import current_thread, main_thread
 from typing import Final
@@ -16,7 +17,13 @@ from security.context import Scope, is_bound, outermost
 from security.delivery import waiting
 from security.delivery.leftovers import leave_behind
 from security.delivery.patience import awrite_in_time, counts_of, write_in_time, write_without_waiting
-from security.delivery.threads import is_in_event_loop, is_own_thread, is_under_asgi_server, run_apart
+from security.delivery.threads import (
+    NotDoneInTimeError,
+    is_in_event_loop,
+    is_own_thread,
+    is_under_asgi_server,
+    run_apart,
+)
 from security.delivery.writing import Batch, awrite, write_all, write_all_apart
 from security.records import RECORD_TYPES, Entry
 
@@ -70,12 +77,12 @@ async def adeliver(entries: Sequence[Entry]) -> None:
     with _fence:
         blocking = _write_instantly(entries)
         if is_under_asgi_server() and not waiting.goes_along_with(entries):
-            blocking = await _left_to_threads(blocking, entries)
+            blocking = await _write_in_event_loop(blocking, entries)
         if blocking:
             await awrite_in_time(lambda: {name: len(entries) for name, _ in blocking}, _write_due, blocking, entries)
 
 
-async def _left_to_threads(targets: _Targets, entries: Sequence[Entry]) -> list[tuple[str, Writer]]:
+async def _write_in_event_loop(targets: _Targets, entries: Sequence[Entry]) -> list[tuple[str, Writer]]:
     """Write to backends in the event loop; gives those that a thread has to write to."""
     left = list(targets)
     try:
@@ -84,7 +91,8 @@ async def _left_to_threads(targets: _Targets, entries: Sequence[Entry]) -> list[
                 left.remove((name, writer))
     except CancelledError:
         # As with a thread, what was begun is ended.
-        write_without_waiting(lambda: {name: len(entries) for name, _ in left}, _write_due, left, entries)
+        with suppress(NotDoneInTimeError):
+            write_without_waiting(lambda: {name: len(entries) for name, _ in left}, _write_due, left, entries)
         raise
     return left
 

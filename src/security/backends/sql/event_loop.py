@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 _MOST_CONNECTIONS: Final = 4
 # How long a connection that could not be opened is not tried again, in seconds.
 _PAUSE: Final = 10.0
-# The watchdog ends a statement in less than this after its time has passed, and a loop is looked after as often.
+# How long the watchdog may take to end a statement whose time has passed, or a cancellation to end: longer than its own
+# patience and a look before and after it.
 _PATIENCE: Final = 4.0
+# How often the statements under way are looked at.
 _INTERVAL: Final = 1.0
 
 
@@ -89,6 +91,9 @@ class _Connection:
 
     def close(self, cancellation: Event | None = None) -> None:
         """Close the connection for good, once a cancellation that is under way has left it alone."""
+        if self._is_closed:
+            # The number of the descriptor can be another one's by now.
+            return
         self._is_closed = True
         if not self._pool.loop.is_closed():
             with suppress(NotImplementedError):
@@ -117,17 +122,19 @@ class _Connection:
         try:
             while True:
                 self._pgconn.consume_input()
-                while not self._pgconn.is_busy():
+                has_ended = False
+                while not has_ended and not self._pgconn.is_busy():
                     result = self._pgconn.get_result()
-                    if result is None:
-                        self._end(None)
-                        return
-                    self._result = result
+                    has_ended = result is None
+                    self._result = result or self._result
                 # uvloop says only once that a connection is lost, although its last words are to be read first.
                 if not _can_be_read(self._descriptor):
-                    return
+                    break
         except Exception as error:  # the connection is lost
             self._end(error)
+        else:
+            if has_ended:
+                self._end(None)
 
     def _end(self, error: Exception | None) -> None:
         """End the statement, if one is under way; `error` says that the connection is of no more use."""
@@ -135,16 +142,17 @@ class _Connection:
         watch, self._watch = self._watch, None
         result, self._result = self._result, None
         cancellation = None if watch is None else watch.let_go()
-        if cancellation is not None and result is None:
+        if cancellation is not None:
             error = HangingError()
         if outcome is not None and not outcome.done():
-            if error is None:
+            # What the server said before it was lost counts.
+            if result is not None or error is None:
                 outcome.set_result(result)
             else:
                 outcome.set_exception(error)
         # A cancellation that is under way could hit the next statement; and some errors say that the server is no more
         # what it was.
-        is_as_before = error is None and cancellation is None and (result is None or libpq.has_succeeded(result))
+        is_as_before = error is None and (result is None or libpq.has_succeeded(result))
         if not is_as_before:
             self._pool.drop(self, cancellation)
         elif outcome is not None:
@@ -163,11 +171,13 @@ class _Pool:
         self._opening: Future[BaseDatabaseWrapper | None] | None = None
         self._opens_again_at = 0.0
         self._timer: TimerHandle | None = None
-        # Set where what the site does with its connections could not do it with these.
+        # Set, for as long as the loop runs, where the site has something done with its connections that could not be
+        # done with these, as with DEBUG, and where the loop looks at no sockets.
         self._is_of_no_use = False
 
     def adopt(self, loop: AbstractEventLoop) -> None:
         """Go on with another loop, as the one before is closed."""
+        # The connections look at the loop of their pool, which is still that one.
         for connection in self._busy:
             connection.close()
         idle = self._idle
@@ -184,7 +194,8 @@ class _Pool:
             return None
         if len(self._busy) == _MOST_CONNECTIONS:
             return await self._next_in_line(seconds)
-        # Opening one blocks, and is not waited for. One at a time: where it is stuck, it is one thread that is.
+        # Opening one blocks, and is not waited for. One at a time: where it is stuck, it is one thread that is, of the
+        # loop's own executor, as the log's threads are there to write.
         if self._opening is None and self.loop.time() >= self._opens_again_at:
             self._opening = self.loop.run_in_executor(None, self._open, seconds)
             self._opening.add_done_callback(self._admit)
@@ -196,7 +207,7 @@ class _Pool:
         timer = self.loop.call_later(seconds, _leave_line, place)
         try:
             return await place
-        except asyncio.CancelledError:
+        except BaseException:  # cancelled, or closed
             given = place.result() if place.done() and not place.cancelled() else None
             if given is not None:
                 self.put_back(given)
@@ -224,6 +235,7 @@ class _Pool:
         self._busy.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
+        # Whoever is busy puts a connection back; where nobody is, a thread is sooner than the next connection.
         while self._line and not self._busy:
             _leave_line(self._line.popleft())
         connection.close(cancellation)
@@ -238,9 +250,9 @@ class _Pool:
             self._timer = self.loop.call_later(_INTERVAL, self._look)
 
     def _look(self) -> None:
+        self._timer = None
         for connection in tuple(self._busy):
             connection.end_overdue(self.loop.time())
-        self._timer = None
         if self._busy:
             self.look_after_statements()
 
@@ -273,17 +285,16 @@ class _Pool:
             # There are no more descriptors.
             wrapper.connection.close()
             return
-        self._opens_again_at = 0.0
         if self._serves(connection):
+            self._opens_again_at = 0.0
             self._busy.add(connection)
             self.put_back(connection)
 
     def _serves(self, connection: _Connection) -> bool:
         try:
             connection.serve()
-        except NotImplementedError:
-            # Not every event loop looks at sockets.
-            self._is_of_no_use = True
+        except Exception as error:  # the loop can look at no more sockets, or at none
+            self._is_of_no_use = self._is_of_no_use or isinstance(error, NotImplementedError)
             connection.close()
             return False
         return True

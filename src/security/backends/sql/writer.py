@@ -76,12 +76,14 @@ class SQLWriter(TransactionalWriter):
     async def awrite(self, entries: Sequence[Entry]) -> bool:
         first, latest = entries[0].values, entries[-1].values
         model = LOG_MODELS.get(entries[-1].kind)
-        if model is None or latest["related_objects"] or any(entry.values["id"] != latest["id"] for entry in entries):
+        if model is None or any(entry.values["related_objects"] for entry in entries):
+            return False
+        if any(entry.values["id"] != latest["id"] or entry.values["version"] > latest["version"] for entry in entries):
             return False
         if first["version"] > 1:
             sql, columns = update, columns_of_update
         else:
-            sql, columns = insert if first is latest else upsert, stored_columns
+            sql, columns = insert if len(entries) == 1 else upsert, stored_columns
 
         def statement(connection: BaseDatabaseWrapper) -> tuple[str, Sequence[Any]]:
             return sql(connection, model, 1), encoder_of(model, columns).parameters(latest, connection)
