@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from statistics import median
 from time import perf_counter, process_time
 from typing import Any
+from unittest.mock import patch
 
 from django.db import connection
 from django.db.backends.signals import connection_created
@@ -26,7 +27,9 @@ from bench.traffic import (
     small_get,
     small_post,
 )
+from security.backends.base import Writer
 from security.backends.sql.event_loop import close_connections
+from security.backends.sql.writer import SQLWriter
 from security.delivery.threads import end_threads
 
 ROUNDS = 20
@@ -38,7 +41,7 @@ SERVERS: dict[str, tuple[Callable[..., Site], str]] = {"WSGI": (SyncSite, ""), "
 
 
 def measure() -> list[Table]:
-    return [times(), writes(), memory()]
+    return [times(), ways_to_write(), writes(), memory()]
 
 
 def times() -> Table:
@@ -59,6 +62,27 @@ def times() -> Table:
     return Table(
         f"CPU and wall time of a request in ms, median (lowest to highest) of {ROUNDS} rounds of {REQUESTS} requests",
         ("request", "CPU without", "CPU added", "wall added", "CPU, ratio"),
+        rows,
+    )
+
+
+def ways_to_write() -> Table:
+    """Compare what an event loop writes itself with what it has threads write, as it does for other databases."""
+    rows = []
+    plain, logged = AsyncSite(), AsyncSite(LOGGER)
+    for name, question in (("GET", small_get("/asmall/")), ("POST", small_post("/asmall/"))):
+        added: dict[str, list[float]] = {"threads": [], "loop": []}
+        for arm in (plain, logged):
+            arm.ask(question, REQUESTS)
+        for _ in range(ROUNDS):
+            without, _ = timed(plain, question)
+            added["loop"].append(timed(logged, question)[0] - without)
+            with patch.object(SQLWriter, "awrite", Writer.awrite):
+                added["threads"].append(timed(logged, question)[0] - without)
+        rows.append((f"ASGI, small {name}", spread(added["threads"]), spread(added["loop"])))
+    return Table(
+        f"CPU added to a request in ms by who writes, median (lowest to highest) of {ROUNDS} rounds",
+        ("request", "threads", "event loop"),
         rows,
     )
 
