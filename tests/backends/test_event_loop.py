@@ -28,8 +28,9 @@ from django.test import override_settings
 from bench.traffic import LOGGER, AsyncSite, small_post
 from security import enums, recording
 from security.backends.base import Writer
-from security.backends.sql import event_loop
-from security.backends.sql.event_loop import _Connection, _Pool, close_connections
+from security.backends.sql import event_loop, loop_connection
+from security.backends.sql.event_loop import _Pool, close_connections
+from security.backends.sql.loop_connection import LoopConnection
 from security.backends.sql.models import InputRequestLog, RelatedObject
 from security.backends.sql.writer import SQLWriter
 from security.context import inside
@@ -56,7 +57,7 @@ def threads_end() -> Iterator[None]:
 
 @pytest.fixture
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(event_loop, "_PATIENCE", 0.0)
+    monkeypatch.setattr(loop_connection, "_PATIENCE", 0.0)
     monkeypatch.setattr(event_loop, "_INTERVAL", 0.01)
     with override_settings(SECURITY_LOG_DB_TIMEOUT=0.05):
         yield
@@ -190,13 +191,13 @@ def no_threads() -> Iterator[None]:
 def statements_noted() -> Iterator[list[str]]:
     """List what event loops send in this block, by its verb."""
     verbs: list[str] = []
-    start = _Connection.start
+    start = LoopConnection.start
 
     def noted(self: Any, sql: bytes, *args: Any) -> Any:
         verbs.append(sql.split()[0].decode())
         return start(self, sql, *args)
 
-    with patch.object(_Connection, "start", noted):
+    with patch.object(LoopConnection, "start", noted):
         yield verbs
 
 
@@ -672,7 +673,7 @@ def test_an_event_loop_that_looks_at_no_sockets_leaves_it_to_threads() -> None:
 
     async def store() -> None:
         pool = pool_of()
-        with patch.object(_Connection, "serve", serve):
+        with patch.object(LoopConnection, "serve", serve):
             await adeliver([first_entry()])
             await done_opening(pool)
         assert pool._is_of_no_use
@@ -785,7 +786,7 @@ def test_a_statement_that_nothing_ends_is_given_up() -> None:
     async def store() -> None:
         pool = await opened()
         pool.loop.remove_reader(pool._idle[0]._descriptor)
-        with patch.object(_Connection, "_read", lambda self: None), pytest.raises(HangingError):
+        with patch.object(LoopConnection, "_read", lambda self: None), pytest.raises(HangingError):
             await SQLWriter().awrite([first_entry()])
         assert (pool._idle, pool._busy) == ([], set())
 
@@ -815,7 +816,7 @@ def test_a_loop_that_can_look_at_no_more_sockets_is_asked_again_later() -> None:
 
     async def store() -> None:
         pool = pool_of()
-        with patch.object(_Connection, "serve", serve):
+        with patch.object(LoopConnection, "serve", serve):
             await adeliver([first_entry()])
             await done_opening(pool)
         await adeliver([first_entry()])

@@ -1,7 +1,7 @@
 """Running statements of our own from an event loop, without a thread (PostgreSQL with psycopg 3).
 
-A thread costs a request under an ASGI server more than all else that the log does: each statement wakes it, and it
-wakes the event loop again. Here the loop itself waits for the database, with a few connections that nobody else uses.
+A thread costs a request under an ASGI server more: each statement wakes it, and it wakes the event loop again. Here the
+loop itself waits for the database, with a few connections that nobody else uses.
 What goes wrong on them is left to the threads, which know what to do about it: storing an entry twice changes nothing.
 """
 
@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import connections
 
 from security.databases.limits import open_in_time
-from security.databases.watchdog import HangingError, Watch, watchdog
 
 from . import libpq
+from .loop_connection import LoopConnection
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -31,132 +31,8 @@ if TYPE_CHECKING:
 _MOST_CONNECTIONS: Final = 4
 # How long a connection that could not be opened is not tried again, in seconds.
 _PAUSE: Final = 10.0
-# How long the watchdog may take to end a statement whose time has passed, or a cancellation to end: longer than its own
-# patience and a look before and after it.
-_PATIENCE: Final = 4.0
 # How often the statements under way are looked at.
 _INTERVAL: Final = 1.0
-
-
-class _Connection:
-    """A connection that an event loop serves: one statement at a time."""
-
-    def __init__(self, wrapper: BaseDatabaseWrapper, pool: _Pool) -> None:
-        self.wrapper = wrapper
-        self._pool = pool
-        self._driver_connection: Any = wrapper.connection
-        self._pgconn: Any = self._driver_connection.pgconn
-        # libpq closes its own where it notices a loss, and the number can be that of a socket of the site's at once.
-        self._descriptor = os.dup(self._pgconn.socket)
-        self._is_closed = False
-        self._outcome: Future[Any] | None = None
-        self._result: Any = None
-        self._watch: Watch | None = None
-        self._deadline = 0.0
-
-    def serve(self) -> None:
-        """Have the loop look at what the server sends, be it that it hangs up."""
-        self._pool.loop.add_reader(self._descriptor, self._read)
-
-    def is_at_rest(self) -> bool:
-        """Tell whether a statement could begin."""
-        return not self._is_closed and self._outcome is None and libpq.is_at_rest(self._pgconn)
-
-    def start(self, sql: bytes, values: Sequence[bytes | None], seconds: float) -> Future[Any]:
-        """Begin a statement; gives its result once it is there.
-
-        It goes on where nobody waits for it any more.
-        """
-        loop = self._pool.loop
-        self._outcome = outcome = loop.create_future()
-        self._watch = watchdog.watching(self._driver_connection, seconds)
-        self._deadline = loop.time() + seconds + _PATIENCE
-        self._pool.look_after_statements()
-        try:
-            self._pgconn.send_query_params(sql, values)
-            if self._pgconn.flush():
-                loop.add_writer(self._descriptor, self._send)
-        except Exception as error:  # the connection is lost
-            self._end(error)
-        return outcome
-
-    def end_overdue(self, now: float) -> None:
-        """End a statement that nothing else ended: a loop can miss what a socket says."""
-        if self._outcome is None or now <= self._deadline:
-            return
-        # Where the site kept the loop busy, the end may be there, and the loop looks at its timers first.
-        self._read()
-        if self._outcome is not None:
-            self._end(HangingError())
-
-    def close(self, cancellation: Event | None = None) -> None:
-        """Close the connection for good, once a cancellation that is under way has left it alone."""
-        if self._is_closed:
-            # The number of the descriptor can be another one's by now.
-            return
-        self._is_closed = True
-        if not self._pool.loop.is_closed():
-            with suppress(NotImplementedError):
-                self._pool.loop.remove_writer(self._descriptor)
-                self._pool.loop.remove_reader(self._descriptor)
-        os.close(self._descriptor)
-        if cancellation is not None and not cancellation.is_set():
-            with suppress(RuntimeError):
-                # RuntimeError: there are too many threads just now.
-                self._pool.loop.run_in_executor(None, _close_after, cancellation, self._driver_connection)
-                return
-        self._driver_connection.close()
-
-    def _send(self) -> None:
-        if self._is_closed:
-            return
-        try:
-            if not self._pgconn.flush():
-                self._pool.loop.remove_writer(self._descriptor)
-        except Exception as error:  # the connection is lost
-            self._end(error)
-
-    def _read(self) -> None:
-        if self._is_closed:
-            return
-        try:
-            while True:
-                self._pgconn.consume_input()
-                has_ended = False
-                while not has_ended and not self._pgconn.is_busy():
-                    result = self._pgconn.get_result()
-                    has_ended = result is None
-                    self._result = result or self._result
-                # uvloop says only once that a connection is lost, although its last words are to be read first.
-                if not _can_be_read(self._descriptor):
-                    break
-        except Exception as error:  # the connection is lost
-            self._end(error)
-        else:
-            if has_ended:
-                self._end(None)
-
-    def _end(self, error: Exception | None) -> None:
-        """End the statement, if one is under way; `error` says that the connection is of no more use."""
-        outcome, self._outcome = self._outcome, None
-        watch, self._watch = self._watch, None
-        result, self._result = self._result, None
-        cancellation = None if watch is None else watch.let_go()
-        if cancellation is not None:
-            error = HangingError()
-        if outcome is not None and not outcome.done():
-            # What the server said before it was lost counts.
-            if result is not None or error is None:
-                outcome.set_result(result)
-            else:
-                outcome.set_exception(error)
-        # A cancellation that is under way could hit the next statement; and some errors say that the server is no more
-        # what it was.
-        is_as_before = error is None and (result is None or libpq.has_succeeded(result))
-        if not is_as_before:
-            self._pool.drop(self, cancellation)
-        elif outcome is not None:
-            self._pool.put_back(self)
 
 
 class _Pool:
@@ -165,9 +41,9 @@ class _Pool:
     def __init__(self, alias: str, loop: AbstractEventLoop) -> None:
         self.alias = alias
         self.loop = loop
-        self._idle: list[_Connection] = []
-        self._busy: set[_Connection] = set()
-        self._line: deque[Future[_Connection | None]] = deque()
+        self._idle: list[LoopConnection] = []
+        self._busy: set[LoopConnection] = set()
+        self._line: deque[Future[LoopConnection | None]] = deque()
         self._opening: Future[BaseDatabaseWrapper | None] | None = None
         self._opens_again_at = 0.0
         self._timer: TimerHandle | None = None
@@ -184,7 +60,7 @@ class _Pool:
         self.__init__(self.alias, loop)  # type: ignore[misc]
         self._idle = [connection for connection in idle if self._serves(connection)]
 
-    async def take(self, seconds: float) -> _Connection | None:
+    async def take(self, seconds: float) -> LoopConnection | None:
         """Give a connection, after some seconds at most; None where a thread has to do without."""
         if self._idle:
             connection = self._idle.pop()
@@ -201,8 +77,8 @@ class _Pool:
             self._opening.add_done_callback(self._admit)
         return None
 
-    async def _next_in_line(self, seconds: float) -> _Connection | None:
-        place: Future[_Connection | None] = self.loop.create_future()
+    async def _next_in_line(self, seconds: float) -> LoopConnection | None:
+        place: Future[LoopConnection | None] = self.loop.create_future()
         self._line.append(place)
         timer = self.loop.call_later(seconds, _leave_line, place)
         try:
@@ -217,7 +93,7 @@ class _Pool:
             with suppress(ValueError):
                 self._line.remove(place)
 
-    def put_back(self, connection: _Connection) -> None:
+    def put_back(self, connection: LoopConnection) -> None:
         """Let the next in line have a connection."""
         if not connection.is_at_rest():
             self.drop(connection)
@@ -230,7 +106,7 @@ class _Pool:
         self._busy.discard(connection)
         self._idle.append(connection)
 
-    def drop(self, connection: _Connection, cancellation: Event | None = None) -> None:
+    def drop(self, connection: LoopConnection, cancellation: Event | None = None) -> None:
         """Close a connection that is of no more use."""
         self._busy.discard(connection)
         if connection in self._idle:
@@ -280,7 +156,7 @@ class _Pool:
             self._is_of_no_use = True
             return
         try:
-            connection = _Connection(wrapper, self)
+            connection = LoopConnection(wrapper, self)
         except OSError:
             # There are no more descriptors.
             wrapper.connection.close()
@@ -290,7 +166,7 @@ class _Pool:
             self._busy.add(connection)
             self.put_back(connection)
 
-    def _serves(self, connection: _Connection) -> bool:
+    def _serves(self, connection: LoopConnection) -> bool:
         try:
             connection.serve()
         except Exception as error:  # the loop can look at no more sockets, or at none
@@ -352,20 +228,9 @@ def _pool_of(alias: str) -> _Pool | None:
     return pool if pool.loop is loop else None
 
 
-def _leave_line(place: Future[_Connection | None]) -> None:
+def _leave_line(place: Future[LoopConnection | None]) -> None:
     if not place.done():
         place.set_result(None)
-
-
-def _can_be_read(descriptor: int) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
-
-
-def _close_after(cancellation: Event, driver_connection: Any) -> None:
-    cancellation.wait(_PATIENCE)
-    driver_connection.close()
 
 
 def _start_anew() -> None:
