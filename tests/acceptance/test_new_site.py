@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+# The site has a database of its own, which Django gives it: one run of each Python is enough.
+pytestmark = pytest.mark.only_on("sqlite")
+
 README = Path(__file__).parents[2] / "README.md"
 
 ASK_AND_COUNT = """

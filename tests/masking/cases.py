@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -176,6 +177,15 @@ def arguments() -> Iterator[Case]:
 def once(cases: Iterable[Case]) -> list[Case]:
     """Give one case of each carrier, and of each header."""
     return list({(case.carrier, case.name): case for case in cases}.values())
+
+
+# Several runs can send the corpus together: 1/3 is the second of three parts.
+PART, PARTS = map(int, os.environ.get("CORPUS_PART", "0/1").split("/"))
+
+
+def of_this_run(cases: list[Case], turn: int = 0) -> list[Case]:
+    """Give the part of some cases that this run sends; the parts of each turn are others."""
+    return cases[(turn + PART) % PARTS :: PARTS]
 
 
 CASES = [*named_bodies(), *loose_bodies()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import django
@@ -17,7 +16,7 @@ from . import (
     ways_of_soap,
     ways_of_tasks,
 )
-from .cases import CASES, once
+from .cases import CASES, of_this_run, once
 from .ways import Way, send_all
 
 WAYS = [
@@ -67,13 +66,9 @@ def test_the_tasks_of_django_have_their_ways_where_there_are_such() -> None:
     assert len(ways_of_django_tasks.WAYS) == (2 if django.VERSION >= (6, 0) else 0)
 
 
-# Several runs can send the corpus together: 1/3 is the second of three parts.
-PART, PARTS = map(int, os.environ.get("CORPUS_PART", "0/1").split("/"))
-
-
 @each(WAYS)
 def test_no_secret_is_stored(way: Way) -> None:
-    cases = way.cases[(WAYS.index(way) + PART) % PARTS :: PARTS] or way.cases
+    cases = of_this_run(way.cases, WAYS.index(way)) or way.cases
     assert list(send_all(way, cases).leaks(way)) == []
 
 

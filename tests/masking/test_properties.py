@@ -17,6 +17,9 @@ from security.masking import mask_body, mask_data, mask_host, mask_members, mask
 
 from .secrets import NAMES
 
+# No database is part of this: one run of each Python is enough.
+pytestmark = pytest.mark.only_on("sqlite")
+
 FORM = "application/x-www-form-urlencoded"
 SECRET = st.from_regex(r"[a-z0-9]{4}zq[0-9]{6}[a-z!$*]{0,6}", fullmatch=True)
 NAME = st.sampled_from(NAMES)

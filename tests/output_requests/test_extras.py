@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+# No database is part of this: one run of each Python is enough.
+pytestmark = pytest.mark.only_on("sqlite")
+
 
 def run(code: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(Path.cwd())}
