@@ -9,6 +9,7 @@ from threading import Event
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.db import connections
 from hypothesis import settings
 
 from security.backends.sql.event_loop import close_connections
@@ -51,6 +52,13 @@ def pytest_runtest_teardown() -> None:
         written = Event()
         leftovers.leave_behind(written.set)
         assert written.wait(10), "what the test left behind was not written in time"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """Close the connection of the second alias as well, which Django leaves open: the database could not be removed."""
+    yield
+    connections.close_all()
 
 
 @pytest.fixture(autouse=True)
