@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from security.truncation import ELLIPSIS, fit_mapping, fit_text, truncate_json
@@ -106,6 +106,44 @@ def test_names_are_kept_longer_than_texts() -> None:
     assert list(json.loads(shortened)) == [name, "b", "c"]
 
 
+@pytest.mark.parametrize("limit", [0, 5, 249])
+def test_a_limit_of_texts_is_none_of_names_and_numbers(limit: int) -> None:
+    text = json.dumps({"customer_address": "a" * 300, "amount_total": 123_456_789_012_345})
+    shortened = truncate_json(text, 1000, limit)
+    assert shortened is not None
+    assert json.loads(shortened) == {
+        "customer_address": "a" * limit + ELLIPSIS,
+        "amount_total": 123_456_789_012_345,
+    }
+
+
+@pytest.mark.parametrize(
+    ("beginning", "shortened"),
+    [
+        ('{"id": 1, "file": "', '{{"id":1,"file":"{0}","…":"…"}}'),
+        ('["a", ["', '["a",["{0}","…"]]'),
+        ('"', '"{0}"'),
+    ],
+)
+def test_a_long_text_that_the_end_was_cut_off_keeps_its_name_and_its_beginning(beginning: str, shortened: str) -> None:
+    text = beginning + "x" * 20_000
+    assert truncate_json(text, 1000, 250) == shortened.format("x" * 250 + ELLIPSIS)
+
+
+@given(st.text(max_size=400), st.integers(0, 300))
+@example("a" * 255, 250)
+@example("a" * 256, 250)
+def test_of_a_text_that_the_end_was_cut_off_the_last_characters_are_not_kept(content: str, limit: int) -> None:
+    text = json.dumps({"a": content})[:-2]
+    shortened = truncate_json(text, 10**6, limit)
+    assert shortened is not None
+    document = json.loads(shortened)
+    assert document.keys() == ({"a", ELLIPSIS} if len(text) > 262 else {ELLIPSIS})
+    assert content.startswith(document.get("a", "").removesuffix(ELLIPSIS))
+    kept = json.dumps(document.get("a", "").removesuffix(ELLIPSIS))[1:-1]
+    assert len(kept) <= max(0, len(text) - len('{"a": "') - 256)
+
+
 def test_a_document_that_is_no_json_behind_what_fits_is_shortened_all_the_same() -> None:
     assert truncate_json('{"a": 1, "note": "' + "n" * 400 + '", x}', 100, 250) == '{"a":1,"…":"…"}'
 
@@ -119,7 +157,7 @@ def test_a_document_nested_100_000_deep_is_shortened_without_recursion() -> None
 
 
 def test_a_number_of_12_000_digits_becomes_a_text_that_says_so() -> None:
-    assert truncate_json(f"[{'7' * 12_000}]", 1000, 5) == '["77777…"]'
+    assert truncate_json(f"[{'7' * 12_000}]", 1000, 5) == f'["{"7" * 250}…"]'
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from functools import lru_cache
 from typing import Final
 
-from .text import ELLIPSIS
+from .text import CUT_END, ELLIPSIS
 
 _CUT_TEXT: Final = f'"{ELLIPSIS}"'
 _CUT_MEMBER: Final = f"{_CUT_TEXT}:{_CUT_TEXT}"
@@ -23,6 +23,8 @@ _SHARES: Final = (4, 8, 16)
 # A replacement such as "[Filtered]" is not cut.
 _SHORTEST_CUT: Final = 12
 
+# How long names and numbers may be; a shorter limit of texts is none of theirs.
+_LONGEST_NAME: Final = 250
 # About what a member of an object takes: a short name, and a value.
 _SHORT_MEMBER: Final = 12
 
@@ -36,7 +38,9 @@ _TOKEN: Final = re.compile(
     )""",
     re.VERBOSE,
 )
-_CUT_TOKEN: Final = re.compile(rf'[ \t\n\r]*+(?:"{_CHARACTER}*+(?:\\(?:u[0-9a-fA-F]{{0,3}})?)?|[-+.\w]*+)\Z')
+_CUT_TOKEN: Final = re.compile(
+    rf'[ \t\n\r]*+(?:(?P<string>"{_CHARACTER}*+)(?:\\(?:u[0-9a-fA-F]{{0,3}})?)?|[-+.\w]*+)\Z'
+)
 _CLOSERS: Final = {"{": "}", "[": "]"}
 
 
@@ -55,16 +59,16 @@ class _Next(Enum):
 def truncate_json(text: str, limit: int, string_limit: int) -> str | None:
     """Give a valid JSON document of at most `limit` characters, or None if `text` is no JSON.
 
-    Texts and numbers longer than `string_limit` characters are cut, and shorter where that keeps all members; then
-    members are left out from the end. A cut text ends with an ellipsis; a container that lost members has an ellipsis
-    as its last one. White space between tokens goes first. `text` may itself be cut off anywhere. A `limit` too small
-    for any document gives None.
+    Texts longer than `string_limit` characters are cut, and shorter where that keeps all members; then members are left
+    out from the end. A cut text ends with an ellipsis; a container that lost members has an ellipsis as its last one.
+    White space between tokens goes first. `text` may itself be cut off anywhere: of a text that its end is in, what
+    could be half a secret is left out. A `limit` too small for any document gives None.
     """
-    shortening = _Shortening(limit, string_limit, string_limit)
+    shortening = _Shortening(limit, string_limit, _LONGEST_NAME)
     shortened = shortening.of(text)
     if not shortening.has_left_out:
         return shortened
-    longest_name = min(string_limit, max(limit // _SHARES[0], _SHORTEST_CUT))
+    longest_name = min(_LONGEST_NAME, max(limit // _SHARES[0], _SHORTEST_CUT))
     for share in _SHARES:
         longest = limit // share
         if not _SHORTEST_CUT <= longest < string_limit:
@@ -101,7 +105,6 @@ class _Shortening:
         self.is_empty = True
         # The comma, name and colon that go out together with the value that they lead to.
         self.lead = ""
-        self.name_length = 0
 
     def of(self, text: str) -> str | None:
         position = 0
@@ -109,10 +112,8 @@ class _Shortening:
         while wanted is not _Next.END:
             token = _TOKEN.match(text, position)
             if token is None:
-                if self.length == 0 and not self.open:
-                    return None
                 # The end of what there is, or something that is not JSON.
-                return self.cut() if _CUT_TOKEN.match(text, position) else None
+                return self.end_in(_CUT_TOKEN.match(text, position), wanted)
             position = token.end()
             step = self.take(token, wanted)
             if step is None:
@@ -132,7 +133,22 @@ class _Shortening:
             return _Next.COLON
         if wanted not in (_Next.VALUE, _Next.VALUE_OR_CLOSE):
             return None
-        return self.add_value(self.shortened(piece, self.string_limit))
+        return self.add_value(self.shortened(piece, self.string_limit if kind == "string" else self.name_limit))
+
+    def end_in(self, token: re.Match[str] | None, wanted: _Next) -> str | None:
+        """Close the document in the token that its end was cut off from, or give None if there is no such token."""
+        if token is None:
+            return None
+        beginning = (token["string"] or "")[:-CUT_END]
+        if beginning and wanted in (_Next.VALUE, _Next.VALUE_OR_CLOSE):
+            piece = _as_cut(_first_characters(self.string_limit).match(beginning, 1))
+            if not self.has_room(piece, depth=len(self.open)):
+                return self.leave_out()
+            self.put(piece)
+            self.is_empty = False
+            if not self.open:
+                return piece
+        return self.cut() if self.open else None
 
     def take_mark(self, mark: str, wanted: _Next) -> _Next | str | None:
         if mark in "{[" and wanted in (_Next.VALUE, _Next.VALUE_OR_CLOSE):
@@ -183,9 +199,7 @@ class _Shortening:
             return piece
         start = 1 if piece[0] == '"' else 0
         kept = _first_characters(longest).match(piece, start)
-        if kept is None or kept.end() >= len(piece) - start:
-            return piece
-        return f'"{_without_half_a_pair(kept[0])}{ELLIPSIS}"'
+        return piece if kept is None or kept.end() >= len(piece) - start else _as_cut(kept)
 
     def leave_out(self) -> str | None:
         """Close the document here, as what comes does not fit."""
@@ -205,6 +219,11 @@ class _Shortening:
 @lru_cache(maxsize=16)
 def _first_characters(count: int) -> re.Pattern[str]:
     return re.compile(f"{_CHARACTER}{{0,{count}}}+")
+
+
+def _as_cut(kept: re.Match[str] | None) -> str:
+    """Give a text of which only the beginning is kept."""
+    return f'"{_without_half_a_pair(kept[0])}{ELLIPSIS}"' if kept is not None else _CUT_TEXT
 
 
 def _without_half_a_pair(text: str) -> str:

@@ -11,12 +11,12 @@ _NUL_SYMBOL: Final = "\N{SYMBOL FOR NULL}"
 
 
 # The longest secret that is known by its look alone, and not by its beginning.
-_CUT_END: Final = 256
+CUT_END: Final = 256
 
 
 def without_cut_end(text: str) -> str:
     """Drop the end of a text that was cut before it was masked: half a secret there looks like none."""
-    return text[: -min(_CUT_END, len(text) // 2)] + ELLIPSIS
+    return text[: -min(CUT_END, len(text) // 2)] + ELLIPSIS
 
 
 def storable(text: str) -> str:
