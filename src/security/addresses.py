@@ -7,6 +7,9 @@ from functools import lru_cache
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+# IPv4 addresses as IPv6 ones (RFC 4291, 2.5.5.2)
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+
 
 @lru_cache(maxsize=1024)
 def normal_address(text: str) -> str | None:
@@ -33,6 +36,11 @@ def _parsed(texts: tuple[str, ...]) -> tuple[_Network, ...]:
 def parse_network(text: str) -> _Network | None:
     """Read an address or a network; None for what is neither (a system check says so)."""
     try:
-        return ipaddress.ip_network(text, strict=False)
+        network = ipaddress.ip_network(text, strict=False)
     except ValueError:
         return None
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        # Addresses are compared in their shortest form.
+        mapped = network.network_address.ipv4_mapped
+        return ipaddress.ip_network((int(mapped or 0), network.prefixlen - _MAPPED.prefixlen))
+    return network

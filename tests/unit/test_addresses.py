@@ -25,6 +25,19 @@ def test_an_address_is_brought_to_one_form_or_is_none(text: str, address: str | 
     assert normal_address(text) == address
 
 
+@pytest.mark.parametrize(
+    ("network", "inside", "outside"),
+    [
+        ("::ffff:10.0.0.1", "10.0.0.1", "10.0.0.2"),
+        ("::ffff:10.0.0.0/104", "10.9.9.9", "11.0.0.1"),
+        ("::/0", "2001:db8::1", "10.0.0.1"),
+    ],
+)
+def test_a_network_of_mapped_addresses_is_one_of_ipv4(network: str, inside: str, outside: str) -> None:
+    assert is_in_networks(inside, (network,))
+    assert not is_in_networks(outside, (network,))
+
+
 def test_an_address_is_found_in_networks_and_what_is_no_network_is_passed_over() -> None:
     networks = ("192.0.2.7", "10.0.0.0/8", "2001:db8::/32", "nonsense")
     assert is_in_networks("192.0.2.7", networks)
