@@ -7,10 +7,12 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import router
 from django.db.models import Model
+from django.utils.connection import ConnectionDoesNotExist
 
 from security.truncation import ELLIPSIS, storable
 
@@ -26,6 +28,23 @@ class ObjectReference(NamedTuple):
     """The model's label, for example `shop.order`."""
     pk: str
     """The primary key as text; the values of a composite key as a JSON list."""
+
+    @property
+    def object(self) -> Any:
+        """The object, or None if it was deleted since, or its model or database is gone; each look is a query.
+
+        None, too, for a key of more than 255 characters, or one that is no text: such an object is only found by.
+        """
+        try:
+            model = apps.get_model(self.model)
+        except LookupError:
+            return None
+        try:
+            pk = tuple(json.loads(self.pk)) if len(model._meta.pk_fields) > 1 else self.pk
+            return model._base_manager.using(self.database).filter(pk=pk).first()
+        except (TypeError, ValueError, ValidationError, ConnectionDoesNotExist):
+            # The site changed the model's key, or has that database no more.
+            return None
 
     @classmethod
     def to(cls, instance: Model) -> ObjectReference:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.apps import apps
@@ -438,6 +439,9 @@ def test_the_object_of_a_relation_is_none_when_it_is_gone() -> None:
     assert str(relation.object) == "order 7"
     Group.objects.all().delete()
     assert relation.object is None
+    # As a binary key would
+    with patch.object(Group._meta.pk, "get_prep_value", side_effect=TypeError):
+        assert relation.object is None
     for field, value in {"model": "gone.model", "database": "gone", "object_pk": "no-number"}.items():
         gone = RelatedObject.objects.get()
         setattr(gone, field, value)

@@ -285,3 +285,17 @@ def test_the_record_of_a_request_knows_its_user_as_its_row_does() -> None:
     assert InputRequestRecord(user_id=str(user.pk)).user == user
     for user_id in (None, "999", "0b9d5f5e-0000-7000-8000-000000000000"):
         assert InputRequestRecord(user_id=user_id).user is None
+
+
+@pytest.mark.django_db
+def test_what_a_reader_gives_inside_of_a_capture_is_used_as_rows_are() -> None:
+    user = get_user_model().objects.create_user("ann")
+    record = InputRequestRecord(user_id=str(user.pk))
+    record.add_related_objects(user)
+    (entry,) = recording.begin(record)
+    assert entry.user == user
+    assert [relation.object for relation in entry.related_objects] == [user]
+    assert entry.reference == record.reference
+    # What a record does is not what an entry is.
+    with pytest.raises(AttributeError, match="'set_slug'"):
+        _ = entry.set_slug

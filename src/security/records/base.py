@@ -172,8 +172,8 @@ def register(record_type: R) -> R:
 class Entry:
     """A record as it is stored: masked, cut to size, immutable.
 
-    The fields of its kind are its attributes: `entry.path`. An entry holds all of them, so that the latest one makes
-    the row whole whatever became of the earlier ones.
+    The fields of its kind are its attributes, as `entry.path` is, and what follows from them, as `entry.user` does. An
+    entry holds all fields, so that the latest one makes the row whole whatever became of the earlier ones.
     """
 
     kind: str
@@ -184,6 +184,9 @@ class Entry:
         try:
             return self.values[name]
         except KeyError:
+            derived = getattr(RECORD_TYPES.get(self.kind), name, None)
+            if isinstance(derived, property) and derived.fget is not None:
+                return derived.fget(self)
             nearest = get_close_matches(name, self.values, n=1)
             hint = f"did you mean {nearest[0]!r}?" if nearest else f"its fields are {', '.join(self.values)}."
             raise AttributeError(f"An entry of the kind {self.kind} has no field {name!r}: {hint}") from None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from django.apps import apps
-from django.core.exceptions import ValidationError
 from django.db import models
-from django.utils.connection import ConnectionDoesNotExist
 from django.utils.translation import gettext_lazy as _
+
+from security.references import ObjectReference
 
 
 class RelatedObject(models.Model):
@@ -40,14 +38,5 @@ class RelatedObject(models.Model):
 
     @property
     def object(self) -> Any:
-        """The object, or None if it was deleted since, or its model or database is gone."""
-        try:
-            model = apps.get_model(self.model)
-        except LookupError:
-            return None
-        try:
-            pk = tuple(json.loads(self.object_pk)) if len(model._meta.pk_fields) > 1 else self.object_pk
-            return model._base_manager.using(self.database).filter(pk=pk).first()
-        except (ValueError, ValidationError, ConnectionDoesNotExist):
-            # The site changed the model's key, or has that database no more.
-            return None
+        """The object, or None (`ObjectReference.object`)."""
+        return ObjectReference(self.database, self.model, self.object_pk).object
