@@ -12,6 +12,7 @@ from asgiref.sync import async_to_sync
 from django.db import connections
 from hypothesis import settings
 
+from security import faults
 from security.backends.sql.event_loop import close_connections
 from security.delivery import health, leftovers
 from security.sources.input_requests.session_reading import session_reading
@@ -67,6 +68,7 @@ def nothing_failed_before() -> Iterator[None]:
     # A test may undo its own patches in the middle.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(health, "_healths", {})
+        patch.setattr(faults, "_said", {})
         patch.setattr(session_reading, "_paused_until", 0.0)
         yield
 

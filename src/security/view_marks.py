@@ -15,6 +15,8 @@ from typing import Any, TypeVar, cast, overload
 
 from django.http import HttpRequest
 
+from security.faults import log_fault
+
 V = TypeVar("V", bound=Callable[..., Any])
 C = TypeVar("C", bound=type)
 
@@ -69,7 +71,7 @@ class ViewMark:
             if request is not None and is_logged and match is not None and not marks_of(match.func, request, self.mark):
                 self.found_late(view, request)
         except Exception:
-            logger.exception("A decorator of the logger failed; the view goes on.")
+            log_fault("A decorator of the logger failed; the view goes on.")
 
     def _named_as(self, view: V, marked: Callable[..., Any]) -> V:
         wrapped = wraps(view)(marked)

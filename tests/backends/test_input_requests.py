@@ -13,9 +13,11 @@ from typing import Any, ClassVar
 import pytest
 from asgiref.sync import async_to_sync
 from django import urls
+from django.conf import settings as site_settings
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.http import HttpResponse
 from django.template.response import SimpleTemplateResponse
@@ -533,3 +535,9 @@ def test_a_compressed_body_is_not_taken_for_text() -> None:
     with capture_security_logs() as logs:
         Client().post("/echo/", b"\x1f\x8b", content_type="application/json", headers={"content-encoding": "gzip"})
     assert only(logs).request_body == ""
+
+
+def test_a_site_without_the_app_is_told_to_install_it() -> None:
+    apps = [path for path in site_settings.INSTALLED_APPS if not path.startswith("security")]
+    with override_settings(INSTALLED_APPS=apps), pytest.raises(ImproperlyConfigured, match="Add 'security' to INSTALL"):
+        LogMiddleware(lambda request: HttpResponse())

@@ -11,10 +11,11 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import OperationalError, connection, connections, transaction
-from django.test import Client, override_settings
+from django.test import AsyncClient, Client, override_settings
 
 from security import recording
 from security.backends.sql.checks import check_characters
@@ -120,6 +121,32 @@ def test_a_log_that_is_down_does_not_stop_the_site(caplog: pytest.LogCaptureFixt
     assert lost_entries() == {"sql": 6}
     (message,) = loss_messages(caplog)
     assert "OperationalError" in message
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("alias", "error"), [("logs", "ConnectionDoesNotExist"), (None, "ImproperlyConfigured")])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_router_that_names_no_database_loses_entries_and_says_so_once(
+    alias: str | None, error: str, is_async: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with override_settings(DATABASE_ROUTERS=[MULTIPLE], SECURITY_LOG_DB_NAME=alias):
+        for _ in range(3):
+            response = async_to_sync(AsyncClient().get)("/async/") if is_async else Client().get("/")
+            assert response.status_code == 200
+    assert lost_entries() == {"sql": 6}
+    (message,) = caplog.records
+    assert error in message.getMessage()
+    assert message.exc_info is None
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "log"])
+@override_settings(SECURITY_RAISE_WRITER_EXCEPTIONS=True)
+def test_a_loss_that_is_raised_is_answered_with_djangos_page_for_it() -> None:
+    client = Client(raise_request_exception=False)
+    with table_missing(connection), override_settings(DEBUG=True):
+        response = client.get("/")
+    assert response.status_code == 500
+    assert "manage.py migrate" in response.content.decode()
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "log"])

@@ -12,7 +12,7 @@ import pytest
 from django.apps import apps
 from django.test import override_settings
 
-from security import recording
+from security import faults, recording
 from security.backends.base import EntriesRefusedError, TransactionalWriter, Writer
 from security.backends.testing import capture_security_logs
 from security.context import inside
@@ -324,6 +324,7 @@ def test_what_goes_wrong_with_entries_that_come_later_is_said(
     inline._deliver_apart(fail)
     assert "no more memory" in caplog.text
     caplog.clear()
+    monkeypatch.setattr(faults, "_said", {})
     monkeypatch.setattr(inline, "writers", fail)
     inline.deliver_later(an_entry)
     assert "no more memory" in caplog.text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -24,10 +23,9 @@ from security.delivery.threads import (
     is_under_asgi_server,
     run_apart,
 )
-from security.delivery.writing import Batch, awrite, write_all, write_all_apart
+from security.delivery.writing import Batch, awrite, note_failure, write_all, write_all_apart
+from security.faults import log_fault
 from security.records import RECORD_TYPES, Entry
-
-logger = logging.getLogger("security")
 
 _Targets = Sequence[tuple[str, Writer]]
 
@@ -41,7 +39,7 @@ class _Fence:
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
         if not isinstance(error, Exception) or settings.RAISE_WRITER_EXCEPTIONS:
             return False
-        logger.error("Log entries could not be written; the site goes on without them.", exc_info=error)
+        log_fault("Log entries could not be written; the site goes on without them.")
         return True
 
 
@@ -136,7 +134,7 @@ def _write_instantly(entries: Sequence[Entry]) -> list[tuple[str, Writer]]:
     try:
         found = writers()
     except Exception:  # a logger's fault is never the site's
-        logger.exception("The backends could not be found; the site goes on without its log.")
+        log_fault("The backends could not be found; the site goes on without its log.")
         found = []
     for name, writer in found:
         if writer.blocks:
@@ -159,15 +157,18 @@ def _ripe(batches: Iterable[Batch]) -> list[Batch]:
     due = []
     for batch in batches:
         writer = batch.writer
-        if not isinstance(writer, TransactionalWriter):
-            due.append(batch)
-        elif writer.shares_fate(batch.entries):
-            waiting.hold(batch)
-        elif is_bound() and not is_own_thread() and not writer.is_connected():
-            # Nobody would close the connection of a thread that the site started.
-            waiting.hold_or_write_apart(batch)
-        else:
-            due.append(batch)
+        try:
+            if not isinstance(writer, TransactionalWriter):
+                due.append(batch)
+            elif writer.shares_fate(batch.entries):
+                waiting.hold(batch)
+            elif is_bound() and not is_own_thread() and not writer.is_connected():
+                # Nobody would close the connection of a thread that the site started.
+                waiting.hold_or_write_apart(batch)
+            else:
+                due.append(batch)
+        except Exception as error:  # such as a router that names no alias
+            note_failure(batch, error)
     return due
 
 

@@ -65,14 +65,23 @@ def _write(batch: Batch, write: Callable[[Sequence[Entry]], None]) -> None:
     try:
         write([*batch.waited, *batch.entries] if batch.waited else batch.entries)
     except Exception as error:  # a logger's fault is never the site's
-        if isinstance(error, EntriesRefusedError):
-            health.note_refusals(error.causes)
-        else:
-            health.note_loss(_lost(batch), error, seconds=perf_counter() - began)
-        if settings.RAISE_WRITER_EXCEPTIONS:
-            raise
+        note_failure(batch, error, seconds=perf_counter() - began)
     else:
         health.note_success()
+
+
+def note_failure(batch: Batch, error: Exception, *, seconds: float = 0.0) -> None:
+    """Count what is lost of a batch, and say why; raises the error where the site asks for it.
+
+    `seconds` is what the attempt took.
+    """
+    health = health_of(batch.name)
+    if isinstance(error, EntriesRefusedError):
+        health.note_refusals(error.causes)
+    else:
+        health.note_loss(_lost(batch), error, seconds=seconds)
+    if settings.RAISE_WRITER_EXCEPTIONS:
+        raise error
 
 
 def _lost(batch: Batch) -> int:

@@ -7,7 +7,6 @@ set_celery_task_log_state ends the invocation as its run has ended.
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
@@ -25,12 +24,11 @@ from django.tasks.signals import (  # type: ignore[import-not-found, unused-igno
 from security.context import inside
 from security.delivery import deliver
 from security.enums import Event
+from security.faults import log_fault
 from security.recording import begin, complete, make_entry
 from security.records import CeleryTaskInvocationRecord, CeleryTaskRunRecord
 from security.sources.arguments import input_of, named, positional
 from security.sources.commands import OutputCapture
-
-logger = logging.getLogger("security")
 
 _enqueued: Final[ContextVar[CeleryTaskInvocationRecord | None]] = ContextVar("security_enqueued", default=None)
 _running: Final[ContextVar[tuple[_Running, ...]]] = ContextVar("security_running_tasks", default=())
@@ -103,7 +101,7 @@ def _receiver(work: Callable[[Any], None]) -> Callable[..., None]:
         try:
             work(task_result)
         except Exception:
-            logger.exception("A task could not be recorded in full; it goes on.")
+            log_fault("A task could not be recorded in full; it goes on.")
 
     return receive
 

@@ -5,7 +5,6 @@ The process that ran such a task could not record its end, or no process ever ra
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from billiard.einfo import ExceptionInfo
@@ -16,12 +15,11 @@ from django.db import connections
 
 from security.delivery import deliver
 from security.enums import Event
+from security.faults import log_fault
 
 from .headers import header_of, unpack
 from .lost_runs import close_lost_runs
 from .worker import LOST, invocation_entry, version_of
-
-logger = logging.getLogger("security")
 
 
 class LoggedRequest(Request):
@@ -91,6 +89,6 @@ def _guarded(work: Any, *args: Any) -> None:
     try:
         work(*args)
     except Exception:
-        logger.exception("The end of a task could not be recorded; the worker goes on.")
+        log_fault("The end of a task could not be recorded; the worker goes on.")
     finally:
         connections.close_all()

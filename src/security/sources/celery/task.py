@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -17,13 +16,12 @@ from django.db.models import Model
 
 from security.config import settings
 from security.delivery import deliver
+from security.faults import log_fault
 from security.records import CeleryTaskRunRecord
 from security.references import ObjectReference
 
 from .headers import HEADER, header_of
 from .producer import Call, call_of_publishing, forget_publishing, invoke, note_failed_publishing
-
-logger = logging.getLogger("security")
 
 
 class LoggedTask(Task):  # type: ignore[type-arg]
@@ -128,7 +126,7 @@ class LoggedTask(Task):  # type: ignore[type-arg]
         except Exception:
             if settings.RAISE_WRITER_EXCEPTIONS:
                 raise
-            logger.exception("The task %s could not be recorded; it runs.", self.name)
+            log_fault("The task %s could not be recorded; it runs.", self.name)
         return super().apply(
             *(args, kwargs, link, link_error, task_id, retries, throw, logfile, loglevel, headers), **options
         )

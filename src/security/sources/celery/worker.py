@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -15,6 +14,7 @@ from celery.signals import task_failure, task_postrun, task_prerun, task_retry, 
 from security.context import inside
 from security.delivery import deliver
 from security.enums import Event
+from security.faults import log_fault
 from security.recording import begin, complete, make_entry
 from security.records import CeleryTaskInvocationRecord, CeleryTaskRunRecord, Entry
 from security.sources.arguments import input_of, named, positional
@@ -24,8 +24,6 @@ from security.tracebacks import traceback_of
 from .headers import header_of, moment_of, unpack
 from .lost_runs import close_lost_runs
 from .producer import stale_at
-
-logger = logging.getLogger("security")
 
 # Versions of an invocation. Those of its queuing are below the first attempt's; each attempt has ten, so that what a
 # later one says holds, whatever is stored first.
@@ -118,7 +116,7 @@ class Attempt:
             if hook is not None:
                 hook(self.run, self.args, self.kwargs, *details)
         except Exception:
-            logger.exception("%s of the task %s failed; the task goes on.", name, self.task.name)
+            log_fault("%s of the task %s failed; the task goes on.", name, self.task.name)
 
     def _flush(self) -> None:
         self.run.output = self._capture.text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -12,11 +11,10 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 
 from security.config import settings
+from security.faults import log_fault
 from security.sources.arguments import word_of
 
 from .run import RecordedRun
-
-logger = logging.getLogger("security")
 
 # It shows what is hidden, to the person who asks.
 _NEVER_RECORDED: Final = frozenset(("explain_masking",))
@@ -66,7 +64,7 @@ def _is_recorded(name: str) -> bool:
     try:
         return apps.ready and name not in _NEVER_RECORDED and name not in settings.COMMAND_LOG_EXCLUDED_COMMANDS
     except Exception:
-        logger.exception("It could not be told whether a command is recorded; it goes on.")
+        log_fault("It could not be told whether a command is recorded; it goes on.")
         return False
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -13,14 +12,13 @@ from typing import Any
 from security.context import inside
 from security.delivery import deliver
 from security.enums import CommandState, Event
+from security.faults import log_fault
 from security.recording import begin, complete, make_entry
 from security.records import CommandRecord
 from security.tracebacks import traceback_of
 
 from .output import OutputCapture
 from .termination import Terminations
-
-logger = logging.getLogger("security")
 
 
 class RecordedRun:
@@ -101,4 +99,4 @@ def _guarded(work: Any) -> None:
     try:
         work()
     except Exception:
-        logger.exception("A command could not be recorded in full; it goes on.")
+        log_fault("A command could not be recorded in full; it goes on.")

@@ -7,9 +7,9 @@ share all of it. A step never raises: a fault of the logger is logged, and the s
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from enum import IntEnum
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec
@@ -24,6 +24,7 @@ from security.client_address import client_address
 from security.config import settings
 from security.delivery import deliver
 from security.enums import Event, RequestLogState
+from security.faults import log_fault
 from security.recording import begin, complete
 from security.records import Entry, InputRequestRecord
 from security.sources.quoted import without_quoted
@@ -36,8 +37,6 @@ from .content_watch import Ending
 from .session_reading import session_reading
 from .view_match import match_of, name_of
 from .view_options import HIDE_REQUEST_BODY, LOG_EXEMPT, is_marked
-
-logger = logging.getLogger("security")
 
 _CLIENT_LEFT: Final = "The client went away before its request was read."
 _CLIENT_LEFT_EARLY: Final = "The client went away before the response was complete."
@@ -66,7 +65,7 @@ def _guarded(step: Step[P], *, is_last: bool) -> Step[P]:
         try:
             return step(self, *args, **kwargs)
         except Exception:
-            logger.exception("A request could not be recorded in full; the site goes on.")
+            log_fault("A request could not be recorded in full; the site goes on.")
             if not is_last or self.record.version == 0 or self.record.stop is not None:
                 return []
             return complete(self.record, Event.ERROR, error_message=self.error_message or _NOT_IN_FULL)
@@ -218,7 +217,7 @@ class Exchange:
                 self.record.is_recorded and client.has_unread_session(self.request) and not session_reading.is_paused()
             )
         except Exception:
-            logger.exception("It could not be told whether a session has to be read; the site goes on.")
+            log_fault("It could not be told whether a session has to be read; the site goes on.")
             return False
 
     def read_session(self) -> None:
@@ -329,7 +328,9 @@ def _closing_of_none() -> Callable[[], None]:
 def _note_request_exception(request: HttpRequest | None = None, **kwargs: Any) -> None:
     exchange = None if request is None else exchange_of(request)
     if exchange is not None:
-        deliver(exchange.note_exception())
+        # Django is about to answer. What cannot be written is counted, and raised elsewhere where the site wants it.
+        with suppress(Exception):
+            deliver(exchange.note_exception())
 
 
 got_request_exception.connect(_note_request_exception, dispatch_uid="security.input_requests")

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django.utils.module_loading import import_string
@@ -29,12 +31,16 @@ class LogMiddleware:
 
     The record is `request.input_logged_request`. Its row is there before the view runs, and complete before a plain
     response leaves the middleware; the row of a streaming response is complete when its stream ends.
+
+    Raises `ImproperlyConfigured` where the app `security` is not installed: nobody else would say so.
     """
 
     sync_capable = True
     async_capable = True
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        if not apps.is_installed("security"):
+            raise ImproperlyConfigured(f"Add 'security' to INSTALLED_APPS: {type(self).__qualname__} needs its app.")
         self.get_response = get_response
         self.is_async = iscoroutinefunction(get_response)
         if self.is_async:

@@ -16,12 +16,11 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 
 from security.delivery import adeliver, deliver
+from security.faults import log_fault
 from security.records import Entry
 
 from .exchange import Exchange, exchange_of
 from .middleware import is_log_middleware
-
-logger = logging.getLogger("security")
 
 # Seconds; under a server it takes as long as a write. Under a test client, a synchronous middleware can occupy the one
 # thread that the write would run in.
@@ -61,7 +60,7 @@ class RefusedRequests(logging.Filter):
             try:
                 _record(request, getattr(record, "status_code", 400), record.getMessage())
             except Exception:  # a logger's fault is never the site's
-                logger.exception("A refused request could not be recorded; the site goes on.")
+                log_fault("A refused request could not be recorded; the site goes on.")
 
 
 def _record(request: HttpRequest, response_code: int, reason: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,12 +10,11 @@ from typing import Final
 
 from django.db.models import Model
 
+from security.faults import log_fault
 from security.records import Entry, Record
 from security.references import ObjectReference
 
 from .exchange import OutputExchange, text_of
-
-logger = logging.getLogger("security")
 
 
 @dataclass(slots=True)
@@ -42,7 +40,7 @@ class Call:
             exchange = self.new_exchange()
             return [*exchange.send(text_of(method), text_of(url), {}), *exchange.fail(error, *headers)]
         except Exception:  # the site is to see its own error
-            logger.exception("An output request that failed could not be recorded.")
+            log_fault("An output request that failed could not be recorded.")
             return []
 
 

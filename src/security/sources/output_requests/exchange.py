@@ -6,7 +6,6 @@ goes on.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import wraps
@@ -17,6 +16,7 @@ from security.body import Beginning, Body, capture_bound
 from security.config import settings
 from security.decoding import decoded_beginning
 from security.enums import Event, RequestLogState
+from security.faults import log_fault
 from security.queries import parse_queries
 from security.recording import begin, complete
 from security.records import Entry, OutputRequestRecord, Record
@@ -25,8 +25,6 @@ from security.sources.quoted import without_quoted
 from security.tracebacks import traceback_of
 
 from .line import write_line
-
-logger = logging.getLogger("security")
 
 P = ParamSpec("P")
 Headers = Mapping[str, str | list[str]]
@@ -42,7 +40,7 @@ def _step(
         try:
             return step(self, *args, **kwargs)
         except Exception:
-            logger.exception("An output request could not be recorded in full; the site goes on.")
+            log_fault("An output request could not be recorded in full; the site goes on.")
             return []
 
     return guarded  # type: ignore[return-value]  # its parameters have names

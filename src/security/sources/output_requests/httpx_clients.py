@@ -5,7 +5,6 @@ They observe at the transports, which is where a request leaves the library, and
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from typing import Any
@@ -18,13 +17,12 @@ except ImportError as error:
     raise ImportError('security.httpx needs the library httpx: pip install "django-security-logger[httpx]"') from error
 
 from security.delivery import adeliver, deliver
+from security.faults import log_fault
 from security.records import Entry
 
 from .calls import Call, Calling, current_call
 from .exchange import OutputExchange
 from .httpx_streams import watch_response_stream, watched_request_stream
-
-logger = logging.getLogger("security")
 
 _Objects = Iterable[Model] | None
 
@@ -158,7 +156,7 @@ class _Sending:
             self.exchange = exchange = self._call.new_exchange()
             return self._prepare(exchange)
         except Exception:
-            logger.exception("An output request could not be recorded; it is sent.")
+            log_fault("An output request could not be recorded; it is sent.")
             self.restore()
             self.exchange = None
             return []

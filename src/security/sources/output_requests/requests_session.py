@@ -5,7 +5,6 @@ It observes at the adapters, which is where a request leaves the library, and wh
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from contextvars import ContextVar
 from functools import lru_cache
@@ -22,14 +21,13 @@ except ImportError as error:
     ) from error
 
 from security.delivery import deliver
+from security.faults import log_fault
 from security.records import Entry
 from security.references import ObjectReference
 
 from .calls import Call, Calling, current_call
 from .exchange import Headers, OutputExchange
 from .requests_bodies import watch_response_body, watched_request_body
-
-logger = logging.getLogger("security")
 
 _attempt: Final[ContextVar[_Attempt | None]] = ContextVar("security_requests_attempt", default=None)
 
@@ -170,7 +168,7 @@ class _Attempt:
         try:
             entries = self._prepare()
         except Exception:
-            logger.exception("An output request could not be recorded; it is sent.")
+            log_fault("An output request could not be recorded; it is sent.")
             self.restore()
             return False
         deliver(entries)
