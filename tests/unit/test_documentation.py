@@ -186,15 +186,25 @@ def test_the_readme_counts_the_exchanges_that_are_compared() -> None:
     assert len(SCENARIOS) - 50 < int(count) < len(SCENARIOS)
 
 
+def modules_in(package: Path) -> set[str]:
+    packages = {f"{file.name}/" for file in package.iterdir() if (file / "__init__.py").exists()}
+    return packages | ({file.name for file in package.glob("*.py")} - {"__init__.py"})
+
+
 def test_each_package_and_module_is_in_the_architecture() -> None:
     package = ROOT / "src/security"
-    modules = {f"{file.name}/" for file in package.iterdir() if (file / "__init__.py").exists()}
-    modules |= {file.name for file in package.glob("*.py")} - {"__init__.py"}
     written = set(re.findall(r"`([\w/.]+)`", PAGES["architecture.md"]))
     named = written | {re.sub(r"/.*", "/", name) for name in written}
-    assert sorted(modules - named) == []
+    assert sorted(modules_in(package) - named) == []
     files = [name for name in written if name.endswith((".py", "/"))]
     assert [name for name in files if not ((ROOT / name).exists() or any(package.rglob(name.rstrip("/"))))] == []
+
+
+@pytest.mark.parametrize("package", ["sources", "throttling"])
+def test_each_module_of_what_sees_and_decides_is_in_the_rows_of_its_package(package: str) -> None:
+    rows = re.findall(rf"^\| `{package}/.*$", PAGES["architecture.md"], re.MULTILINE)
+    named = {name.removeprefix(f"{package}/") for row in rows for name in re.findall(r"`([\w/.]+)`", row)}
+    assert sorted(modules_in(ROOT / "src/security" / package) - named) == []
 
 
 def test_no_module_may_import_a_backend() -> None:
