@@ -85,7 +85,7 @@ SETTINGS = (
     "RELEASE THROTTLING_ENABLED BACKEND_READER BACKEND_WRITERS RAISE_WRITER_EXCEPTIONS BACKUP_STORAGE_PATH "
     "DEBUG_TOOLBAR_IGNORE_URL_REGEX_PATHS"
 )
-COMMANDS = "set_celery_task_log_state explain_masking mask_logs throttling_check"
+COMMANDS = "set_celery_task_log_state set_log_state explain_masking mask_logs throttling_check"
 ENUMS = {
     "LoggerName": {
         "INPUT_REQUEST": "input-request",
