@@ -177,6 +177,19 @@ def test_of_many_at_once_as_many_pass_as_there_is_room_for(windows: int) -> None
         assert {row.hits for row in ThrottlingCount.objects.filter(key__startswith=key)} == {20}
 
 
+def test_all_decisions_ask_for_their_rows_in_the_same_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+
+    def run(database: Any, sql: str, parameters: list[Any]) -> list[Any]:
+        asked.append([value for value in parameters if isinstance(value, str)])
+        return []
+
+    monkeypatch.setattr(sql_counter, "run_returning", run)
+    for keys in ("ab", "ba"):
+        SQLCounter().count([limit(key) for key in keys], NOW)
+    assert asked == [["a", "b"]] * 2
+
+
 @pytest.mark.django_db(transaction=True)
 def test_an_overtaken_decision_leaves_the_sites_transaction_usable() -> None:
     counter = sql()

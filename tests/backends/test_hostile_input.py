@@ -190,6 +190,12 @@ def test_a_body_is_seen_however_it_is_read(read: Callable[[Any], list[bytes]]) -
     assert (stream.was_read, stream.was_cut_off) == (True, False)
 
 
+def test_a_body_that_is_shorter_than_was_announced_was_cut_off() -> None:
+    stream = WatchedStream(io.BytesIO(b"abc"), None, 10)
+    assert stream.read(10) == b"abc"
+    assert stream.was_cut_off
+
+
 def test_the_stream_of_a_request_can_be_copied() -> None:
     stream = WatchedStream(io.BytesIO(b"abc"), 10)
     assert copy.copy(stream).read() == b"abc"

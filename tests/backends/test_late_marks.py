@@ -92,6 +92,17 @@ class ParsesForms:
         return self.get_response(request)
 
 
+class FailsAfterwards:
+    """A middleware before the log's that quotes the body once the view has answered."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> Any:
+        self.get_response(request)
+        raise ValueError(f"cannot {request.body.decode()}")
+
+
 async def around(request: HttpRequest) -> HttpResponse:
     return await hide_request_body(aread)(request)
 
@@ -157,6 +168,14 @@ def test_an_error_cannot_quote_a_hidden_form_that_a_middleware_has_parsed_alread
     with override_settings(MIDDLEWARE=middleware):
         Client(raise_request_exception=False).post("/form-fails/", {"word": "between us"})
     assert str(InputRequestLog.objects.get().error_message).endswith("\nValueError: [Filtered]\n")
+
+
+@pytest.mark.parametrize(("address", "told"), [("/wrapped/", "[Filtered]"), ("/open/", f"cannot {SECRET}")])
+def test_an_error_of_a_middleware_can_quote_only_a_body_that_is_not_hidden(address: str, told: str) -> None:
+    with override_settings(MIDDLEWARE=[f"{__name__}.FailsAfterwards", *site_settings.MIDDLEWARE]):
+        log = post(address)
+    assert log.response_code == 500
+    assert str(log.error_message).endswith(f"\nValueError: {told}\n")
 
 
 async def test_the_body_of_an_async_view_is_hidden_all_the_same() -> None:

@@ -246,19 +246,35 @@ def test_a_table_that_is_missing_is_said_with_what_makes_it(
     assert lost_entries() == {"sql": 2}
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_connection_that_the_server_closed_is_opened_again() -> None:
-    client = Client()
-    client.get("/")
+def end_connection() -> None:
+    """Let the server close the connection of the site, where it has a server."""
     driver_connection: Any = connection.connection
     with closing(connection.copy()) as other, other.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT pg_terminate_backend(%s)", [driver_connection.info.backend_pid])
         elif connection.vendor == "mysql":
             cursor.execute("KILL %s", [driver_connection.thread_id()])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_the_server_closed_is_opened_again() -> None:
+    client = Client()
+    client.get("/")
+    end_connection()
     client.get("/")
     assert InputRequestLog.objects.count() == 2
     assert lost_entries() == {}
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_that_the_server_ended_says_so_to_the_site_when_it_is_committed() -> None:
+    with pytest.raises(OperationalError), transaction.atomic():  # noqa: PT012
+        Group.objects.create(name="lost")
+        end_connection()
+        with pytest.raises(OperationalError):
+            SQLWriter().write(recording.begin(InputRequestRecord()))
+    assert Group.objects.count() == 0
 
 
 class SlowToCancel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import Event
 from typing import Any
 
@@ -14,14 +14,16 @@ from asgiref.sync import ThreadSensitiveContext
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.http import HttpRequest
 from django.test import Client, RequestFactory, override_settings
 
 from security.backends.sql.models import InputRequestLog
+from security.databases.limits import limited
 from security.delivery.threads import end_threads
 from security.sources.input_requests import client as asking
 from security.sources.input_requests.session_reading import SessionReading, session_reading
+from tests.acceptance.servers import wait_until
 from tests.databases.hanging import proxy_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -112,6 +114,37 @@ def test_a_transaction_of_the_site_is_not_spoiled(user: User) -> None:
         assert User.objects.count() == 1
 
 
+def is_waited_for() -> bool:
+    """Tell whether a statement waits for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
+
+
+@only_postgresql
+def test_a_session_that_is_locked_does_not_spoil_a_transaction_of_the_site(user: User) -> None:
+    client = Client()
+    client.force_login(user)
+    request = request_of(client)
+
+    def read_in_transaction() -> tuple[str | None, int]:
+        try:
+            with transaction.atomic():
+                return session_reading.user_id(request), User.objects.count()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool, ExitStack() as lock:
+        lock.enter_context(sessions_locked())
+        reading = pool.submit(read_in_transaction)
+        wait_until(is_waited_for, "the reading of the session")
+        # What began later and has the same time limit is ended.
+        with pytest.raises(OperationalError), limited(connection, 0.3), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(60)")
+        lock.close()
+        assert reading.result(60) == (str(user.pk), 1)
+
+
 @only_postgresql
 def test_sessions_whose_database_hangs_are_not_waited_for(user: User) -> None:
     client = Client()
@@ -153,6 +186,21 @@ def test_what_fails_at_once_is_tried_again_soon(monkeypatch: pytest.MonkeyPatch)
     reading = SessionReading()
     assert reading.user_id(RequestFactory().get("/")) is None
     assert not reading.is_paused()
+
+
+def test_what_fails_at_once_ends_no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, seconds = [7.0], [1.0, 0.0]
+
+    def fail(request: HttpRequest) -> None:
+        now[0] += seconds.pop(0)
+        raise OperationalError
+
+    monkeypatch.setattr("security.sources.input_requests.session_reading.monotonic", lambda: now[0])
+    monkeypatch.setattr(asking, "session_user_id", fail)
+    reading = SessionReading()
+    for _ in range(2):
+        assert reading.user_id(RequestFactory().get("/")) is None
+        assert reading.is_paused()
 
 
 def request_of(client: Client) -> HttpRequest:

@@ -12,9 +12,11 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.test import AsyncClient, AsyncRequestFactory, Client
 from django.urls import include, path
 
+from security import recording
 from security.backends.testing import CapturedLogs, capture_security_logs
 from security.enums import RequestLogState
 from security.middleware import LogMiddleware
+from security.records import OutputRequestRecord
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
@@ -141,6 +143,20 @@ async def test_a_stream_that_is_closed_closes_the_iterator_of_the_site() -> None
         await content.aclose()
         await asyncio.wait_for(closed.wait(), 10)
     assert (only(logs).state, only(logs).response_body) == (RequestLogState.ABORTED, "one,")
+
+
+async def test_what_an_async_stream_does_has_the_request_as_its_parent() -> None:
+    async def chunks() -> AsyncIterator[str]:
+        (child,) = recording.begin(OutputRequestRecord())
+        yield child.parent_log
+
+    async def view(request: HttpRequest) -> StreamingHttpResponse:
+        return StreamingHttpResponse(chunks())
+
+    with capture_security_logs() as logs:
+        response: Any = await LogMiddleware(view)(AsyncRequestFactory().get("/"))
+        content = [chunk async for chunk in response]
+    assert content == [f"input-request|{only(logs).id}".encode()]
 
 
 def test_a_file_is_recorded_when_its_response_is_closed() -> None:

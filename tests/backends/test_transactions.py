@@ -351,6 +351,18 @@ def test_without_a_scope_logs_are_written_after_a_rollback() -> None:
     assert paths() == ["/a", "/b", "/c"]
 
 
+def test_where_autocommit_is_off_logs_are_written_after_a_rollback() -> None:
+    transaction.set_autocommit(False)
+    try:
+        Group.objects.create(name="rolled back")
+        call("a")
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+    wait_until(lambda: paths() == ["/a"], "the write of what was left behind")
+    assert list(Group.objects.all()) == []
+
+
 def test_without_a_scope_logs_are_written_after_a_connection_was_closed_in_mid_transaction() -> None:
     with transaction.atomic():
         call("a")
@@ -598,6 +610,7 @@ def test_requests_are_counted_at_a_second_alias_of_one_file_while_its_transactio
 def test_in_a_test_with_a_transaction_of_its_own_logs_are_seen_when_the_block_ends() -> None:
     with log_with_data(), transaction.atomic():
         call("a")
+        assert paths() == []
     assert paths() == ["/a"]
     with transaction.atomic():
         call("b")

@@ -95,6 +95,11 @@ def test_json_is_read_as_its_bytes_say_whatever_its_label_says(label: str, encod
     assert body.stored(1000).lstrip("\ufeff") == '{"password": "[Filtered]"}'
 
 
+def test_json_in_a_charset_of_one_byte_is_read_as_its_label_says() -> None:
+    body = Body('{"a": "é"}'.encode("latin-1"), "application/json; charset=iso-8859-1")
+    assert body.stored(1000) == '{"a": "é"}'
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32-le"])
 def test_a_text_of_wide_characters_is_known_by_its_first_bytes(encoding: str) -> None:
     text = "<password>hunter2</password>"

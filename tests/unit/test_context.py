@@ -15,7 +15,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import Group
 
 from security import recording
-from security.context import bind, inside
+from security.context import bind, inside, is_bound
 from security.decorators import atomic_log, log_with_data
 from security.records import CommandRecord, InputRequestRecord, OutputRequestRecord, Record
 
@@ -54,6 +54,15 @@ def test_one_scope_is_used_again_also_while_it_is_open() -> None:
     assert child().slug is None
     with scope:
         assert child().slug == "again"
+
+
+def test_a_scope_that_ends_before_an_inner_one_leaves_that_open() -> None:
+    outer, inner = log_with_data(slug="outer"), log_with_data(slug="inner")
+    with outer:
+        inner.__enter__()
+    assert child().slug == "inner"
+    inner.__exit__(None, None, None)
+    assert child().slug is None
 
 
 def test_every_sort_of_function_can_be_decorated_and_stays_what_it_is() -> None:
@@ -161,6 +170,11 @@ def test_a_bound_function_takes_the_parent_into_the_threads_of_a_pool() -> None:
     with ThreadPoolExecutor(4) as pool:
         parents(lambda record: list(pool.map(bind(lambda _: child().parent_log), range(20))))
         assert pool.submit(lambda: child().parent_log).result() is None
+
+
+def test_a_thread_of_a_pool_is_bound_no_longer_than_the_function_runs() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        assert [pool.submit(work).result() for work in (bind(is_bound), is_bound)] == [True, False]
 
 
 def test_a_bound_function_takes_the_parent_into_a_thread() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -185,6 +186,17 @@ def test_losses_of_a_silence_are_said_when_the_process_ends(
     health._finish()
     health._finish()
     assert losses(caplog) == ["1 Cause: OSError: down", "2 Cause: OSError: down"]
+
+
+# Python warns of every fork of a process that has a thread.
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_process_that_was_forked_has_lost_nothing_yet() -> None:
+    health.health_of("logging").note_loss(1, OSError("down"))
+    child = os.fork()
+    if child == 0:
+        os._exit(sum(lost_entries().values()))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert lost_entries() == {"logging": 1}
 
 
 def test_a_writer_that_fails_slowly_is_left_alone_and_one_that_fails_at_once_is_not(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Barrier, Event, get_ident
@@ -16,7 +18,15 @@ from security.backends.sql.models import OutputRequestLog
 from security.backends.sql.writer import SQLWriter
 from security.context import bind
 from security.delivery import adeliver, arun_blocking, arun_reading, leftovers
-from security.delivery.threads import NotDoneInTimeError, _writers, arun_for, end_threads, run_apart, run_for
+from security.delivery.threads import (
+    NotDoneInTimeError,
+    _writers,
+    arun_for,
+    end_threads,
+    is_own_thread,
+    run_apart,
+    run_for,
+)
 from security.recording import begin
 from security.records import OutputRequestRecord
 
@@ -198,6 +208,19 @@ def test_at_the_end_of_a_process_the_work_is_done_here() -> None:
         assert run_apart(get_ident) == get_ident()
         with pytest.raises(ZeroDivisionError):
             run_apart(lambda: 1 // 0)
+
+
+# Python warns of every fork of a process that has a thread.
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_process_that_was_forked_starts_threads_of_its_own() -> None:
+    assert run_apart(is_own_thread)
+    child = os.fork()
+    if child == 0:
+        # This ends a child that waits for a thread that only its parent has.
+        signal.alarm(60)
+        os._exit(0 if run_apart(is_own_thread) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    end_threads()
 
 
 def test_a_thread_that_cannot_be_started_is_not_waited_for() -> None:

@@ -19,6 +19,7 @@ JSON = st.recursive(
 
 
 @given(JSON, st.integers(3, 400), st.integers(0, 60), st.booleans())
+@example({"k0": 1, "k1": 1}, 15, 30, True)
 def test_a_truncated_json_document_is_valid_and_within_its_limit(
     value: Any, limit: int, string_limit: int, is_ascii: bool
 ) -> None:
@@ -181,6 +182,7 @@ def test_hostile_documents_end(hostile: str) -> None:
 
 
 @given(st.text(st.characters()), st.integers(0, 50))
+@example("\ud800" * 10, 10)
 def test_a_text_fits_and_every_database_takes_it(text: str, limit: int) -> None:
     fitted = fit_text(text, limit)
     assert len(fitted) <= limit
@@ -208,6 +210,10 @@ def test_a_mapping_holds_little_more_than_its_limit(mapping: dict[str, str | lis
     )
     # What says that something is missing comes on top.
     assert length <= limit + 30
+
+
+def test_many_values_are_cut_even_if_they_are_empty() -> None:
+    assert fit_mapping({"a": [""] * 100}, 10) == {"a": [*[""] * 9, ELLIPSIS]}
 
 
 def test_a_mapping_says_how_many_members_it_lost() -> None:
