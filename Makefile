@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	&& echo $$python && break; done)
 BIN := .venv/bin
 
-.PHONY: test lint docs demo bench clean
+.PHONY: test lint docs demo bench hooks clean
 
 test: .venv/ready
 	@$(BIN)/nox
@@ -20,6 +20,11 @@ demo: .venv/ready
 bench: .venv/ready
 	@$(BIN)/pip install --quiet --editable . --group test
 	@$(BIN)/python -m bench
+
+# The tools of the hooks are those of this environment: it has to be active where a commit is made.
+hooks: .venv/ready
+	@$(BIN)/pip install --quiet --editable . --group lint
+	@$(BIN)/pre-commit install
 
 clean:
 	rm -rf .venv .nox docs/_build

@@ -52,12 +52,15 @@ def starts(python: Path, version: str) -> bool:
 
 
 def directory_of_python(version: str) -> Path | None:
-    path = [*pyenv_directories(), *map(Path, os.get_exec_path())]
+    # The last one is that of the interpreter that runs this, whatever it is called on the path.
+    path = [*pyenv_directories(), *map(Path, os.get_exec_path()), Path(sys.executable).parent]
     return next((directory for directory in path if starts(directory / f"python{version}", version)), None)
 
 
 FOUND = {version: directory for version, _ in PAIRS if (directory := directory_of_python(version))}
-NEWEST = [version for version, _ in PAIRS if version in FOUND][-1:] or None
+NEWEST = [version for version, _ in PAIRS if version in FOUND][-1:]
+if not NEWEST:
+    sys.exit(f"None of the supported Pythons is here: {', '.join(version for version, _ in PAIRS)}.")
 
 # nox looks for interpreters on the path; servers are in /usr/sbin, off the path of ordinary users.
 os.environ["PATH"] = os.pathsep.join([*map(str, FOUND.values()), os.environ["PATH"], "/usr/sbin"])
