@@ -55,7 +55,7 @@ def _is_patterns(value: object) -> bool:
 
 FLAG = Expected("True or False", lambda value: isinstance(value, bool))
 TEXT = Expected("a text that is not empty", _is_text)
-PATH = Expected("a dotted path, for example 'shop.security.failure_view'", _is_text)
+PATH = Expected("a dotted path, for example 'shop.security'", _is_text)
 COUNT = Expected("a whole number, 0 or more", _is_count)
 SECONDS = Expected(
     "a number of seconds above 0",
@@ -96,6 +96,15 @@ class Setting(Generic[T]):
         self.names = (*self.names, PREFIX + name)
         self.name = self.names[0]
         self.alias = self.names[1] if len(self.names) > 1 else None
+
+    def given(self) -> dict[str, Any]:
+        """Give the values that the site wrote, by the names that it used."""
+        return {name: getattr(site_settings, name) for name in self.names if hasattr(site_settings, name)}
+
+    @property
+    def given_name(self) -> str:
+        """The name under which the site wrote the setting: of two, the one that counts."""
+        return next(iter(self.given()), self.name)
 
     @overload
     def __get__(self, instance: None, owner: type) -> Setting[T]: ...
@@ -208,7 +217,7 @@ class Settings:
     RAISE_WRITER_EXCEPTIONS = Setting[bool](False, FLAG)
     LOG_DB_NAME = Setting[str | None](None, TEXT.or_none())
     DB_NAME = LOG_DB_NAME
-    # How long one statement may wait for a locked log, in seconds (PostgreSQL and MariaDB).
+    # How long the log is waited for each time, in seconds: for a connection, for a statement, for a lock.
     LOG_DB_TIMEOUT = Setting[float](2, SECONDS)
     BACKUP_STORAGE_PATH = Setting[str | None](None, TEXT.or_none(), is_used=False)
     ELASTICSEARCH_DATABASE = Setting[Mapping[str, Any]]({}, MAPPING, is_used=False)

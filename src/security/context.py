@@ -69,9 +69,9 @@ def outermost() -> Frame | None:
     return None
 
 
-def enter(frame: Frame) -> None:
-    """Open a record or a scope until it is left; `inside` does both."""
-    _open.set((*_open.get(), frame))
+def enter(scope: Scope) -> None:
+    """Open a scope until `leave` closes it; `inside` does both."""
+    _open.set((*_open.get(), scope))
 
 
 def leave(owner: object) -> Scope | None:

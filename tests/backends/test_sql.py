@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from importlib import import_module
+from importlib import import_module, reload
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.contrib.auth.models import Group, User
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import (
     DataError,
@@ -27,6 +29,7 @@ from django.test.utils import CaptureQueriesContext
 from security import recording
 from security.backends.base import EntriesRefusedError
 from security.backends.reader import get_count_input_requests, get_logs_related_with_object
+from security.backends.sql import models as log_models
 from security.backends.sql.encoding import Encoder
 from security.backends.sql.models import (
     CeleryTaskInvocationLog,
@@ -480,3 +483,10 @@ def test_no_entry_was_lost_on_the_way() -> None:
     before = lost_entries()
     Client().get("/orders/7/")
     assert lost_entries() == before
+
+
+def test_the_models_are_none_of_a_site_without_their_app() -> None:
+    apps_left = [path for path in settings.INSTALLED_APPS if path != "security.backends.sql"]
+    with override_settings(INSTALLED_APPS=apps_left), pytest.raises(ImproperlyConfigured, match="these are its models"):
+        reload(log_models)
+    reload(log_models)

@@ -7,7 +7,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
@@ -207,3 +207,9 @@ def test_the_command_says_which_runs_it_left_alone(monkeypatch: pytest.MonkeyPat
 @override_settings(SECURITY_BACKENDS=["logging"])
 def test_a_backend_that_is_not_written_to_is_not_settled() -> None:
     assert task_logs() == []
+
+
+@override_settings(SECURITY_BACKENDS=["logging"])
+def test_the_command_says_so_where_no_backend_can_close_tasks() -> None:
+    with pytest.raises(CommandError, match=r"Add 'security\.backends\.sql' to INSTALLED_APPS"):
+        call_command("set_celery_task_log_state")

@@ -92,7 +92,7 @@ def test_a_recovered_writer_says_how_many_entries_it_lost(
     clock(1)
     deliver(an_entry())
     assert len(writer.stored) == 1
-    assert "lost 1 more log entries, 2 in all" in caplog.text
+    assert "lost 2 log entries in all" in caplog.text
     deliver(an_entry())
     assert caplog.text.count("stores again") == 1
 
@@ -166,10 +166,10 @@ def test_losses_of_a_silence_are_said_by_the_next_success_after_it(
         writer.error = error
         deliver(an_entry())
         clock(0.1)
-    assert "lost 0 more log entries, 1 in all" in caplog.text
+    assert "lost 1 log entries in all" in caplog.text
     clock(61)
     deliver(an_entry())
-    assert "lost 1 more log entries, 2 in all" in caplog.text
+    assert "lost 2 log entries in all" in caplog.text
     caplog.clear()
     clock(61)
     deliver(an_entry())

@@ -9,7 +9,7 @@ import pytest
 from django.db import connections
 from django.test import override_settings
 
-from security.checks.databases import check_log_database
+from security.backends.sql.checks import check_log_database
 
 
 def found(vendor: str, options: dict[str, Any], alias: str = "log") -> list[str | None]:

@@ -179,7 +179,7 @@ class OpenLogs(ABC):
 
     @abstractmethod
     def open_logs(self, kind: str, after: UUID | None, count: int, *, before: UUID | None = None) -> list[Any]:
-        """Give at most `count` logs of a kind that no event has ended, in the order of their ids.
+        """Give at most `count` logs of a kind whose state is one of its `open_states`, in the order of their ids.
 
         Their ids are above `after`, and below `before`.
         """

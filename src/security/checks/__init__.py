@@ -8,7 +8,6 @@ from __future__ import annotations
 from django.core.checks import Tags
 from django.core.checks import register as register_check
 
-from .databases import check_log_database
 from .setup import check_backends, check_command_tasks, check_middleware
 from .throttling import check_counter, check_proxies
 from .values import (
@@ -34,7 +33,6 @@ def register() -> None:
         check_what_is_recorded,
         check_backends,
         check_middleware,
-        check_log_database,
         check_counter,
         check_proxies,
         check_command_tasks,

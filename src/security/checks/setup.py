@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Any
@@ -15,12 +16,12 @@ from security.backends.registry import installed_backends
 from security.config import Settings, settings
 from security.sources.input_requests import is_log_middleware
 
-from .values import given_name
-
 _MIDDLEWARE = "security.middleware.LogMiddleware"
 _AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 _OWN_READABLE_BACKENDS = ("sql", "testing")
 _OWN_BACKENDS = (*_OWN_READABLE_BACKENDS, "logging")
+# Published, and not in this version
+_BACKENDS_TO_COME = ("elasticsearch",)
 
 
 def readable_backends() -> list[str]:
@@ -35,8 +36,8 @@ def check_backends(**kwargs: Any) -> list[CheckMessage]:
         return []
     messages: list[CheckMessage] = [
         Error(
-            f"{given_name(Settings.BACKENDS)} names the backend {name!r}, which is not installed.",
-            hint=_missing_backend(name, _OWN_BACKENDS)
+            f"{Settings.BACKENDS.given_name} names the backend {name!r}, which is not installed.",
+            hint=_missing_backend(name, installed, _OWN_BACKENDS)
             or f"Add its app to INSTALLED_APPS, or write one of the installed: {', '.join(installed) or 'none'}.",
             id="security_logger.E010",
         )
@@ -56,7 +57,7 @@ def check_backends(**kwargs: Any) -> list[CheckMessage]:
         messages.append(
             Error(
                 f"{Settings.BACKEND_READER.name} names {chosen!r}, which is no installed backend that can be read.",
-                hint=_missing_backend(chosen, _OWN_READABLE_BACKENDS)
+                hint=_missing_backend(chosen, readable, _OWN_READABLE_BACKENDS)
                 or f"Write one of: {', '.join(readable) or 'none is installed; add security.backends.sql'}.",
                 id="security_logger.E011",
             )
@@ -64,9 +65,14 @@ def check_backends(**kwargs: Any) -> list[CheckMessage]:
     return messages
 
 
-def _missing_backend(name: str, candidates: tuple[str, ...]) -> str | None:
-    """Say how one of the library's own backends is installed."""
-    return f"Add 'security.backends.{name}' to INSTALLED_APPS." if name in candidates else None
+def _missing_backend(name: object, installed: Collection[str], own: Collection[str]) -> str | None:
+    """Say how one of the library's own backends is meant, or installed."""
+    bare = str(name).removeprefix("security.backends.")
+    if bare in installed:
+        return f"Write {bare!r}: backends have short names here."
+    if bare in _BACKENDS_TO_COME:
+        return f"This version has no backend {bare!r}; write one of the installed: {', '.join(installed) or 'none'}."
+    return f"Add 'security.backends.{bare}' to INSTALLED_APPS." if bare in own else None
 
 
 def check_middleware(**kwargs: Any) -> list[CheckMessage]:

@@ -13,7 +13,7 @@ from django.core.checks import Warning as CheckWarning
 from django.utils.module_loading import import_string
 
 from security.addresses import parse_network
-from security.config import PREFIX, Setting, Settings, all_settings, settings
+from security.config import PREFIX, Settings, all_settings, settings
 from security.masking.detectors import DETECTORS
 from security.throttling.policy import default_validators
 
@@ -24,16 +24,6 @@ _VIEW_HINT = "Write the path of a view, for example 'shop.views.too_many_request
 _VALIDATORS_HINT = (
     "Write the path of a module, for example 'shop.throttling', and define default_validators = (...) in it."
 )
-
-
-def _given(setting: Setting[Any]) -> dict[str, Any]:
-    """Give the values that the site wrote, by the names that it used."""
-    return {name: getattr(site_settings, name) for name in setting.names if hasattr(site_settings, name)}
-
-
-def given_name(setting: Setting[Any]) -> str:
-    """Give the name under which the site wrote a setting: of two, the one that counts."""
-    return next(iter(_given(setting)), setting.name)
 
 
 def check_names(**kwargs: Any) -> list[CheckMessage]:
@@ -58,7 +48,7 @@ def check_names(**kwargs: Any) -> list[CheckMessage]:
 def check_values(**kwargs: Any) -> list[CheckMessage]:
     messages: list[CheckMessage] = []
     for setting in all_settings():
-        given = _given(setting)
+        given = setting.given()
         messages += [
             Error(
                 f"{name} is {value!r}.",
@@ -89,7 +79,7 @@ def check_unused(**kwargs: Any) -> list[CheckMessage]:
         )
         for setting in all_settings()
         if not setting.is_used
-        for name, value in _given(setting).items()
+        for name, value in setting.given().items()
         if value  # what asks for nothing gets it: each default is False, None or empty
     ]
 
@@ -158,7 +148,7 @@ def check_paths(**kwargs: Any) -> list[CheckMessage]:
         (Settings.THROTTLING_FAILURE_VIEW, _failure_view, _VIEW_HINT),
         (Settings.DEFAULT_THROTTLING_VALIDATORS_PATH, default_validators, _VALIDATORS_HINT),
     ):
-        for name, path in _given(setting).items():
+        for name, path in setting.given().items():
             if path == setting.default or not setting.expected.accepts(path):
                 continue
             try:
@@ -194,7 +184,7 @@ def check_what_is_recorded(**kwargs: Any) -> list[CheckMessage]:
                 id="security_logger.W007",
             )
             for path in paths
-            if not path.startswith("/") or "?" in path
+            if not path.startswith("/") or "?" in path or path.endswith("*")
         ]
     types = settings.LOG_RESPONSE_BODY_CONTENT_TYPES
     if Settings.LOG_RESPONSE_BODY_CONTENT_TYPES.expected.accepts(types):

@@ -87,7 +87,7 @@ class Health:
             for cause in self._causes.values():
                 cause.unsaid = 0
             total = self.lost
-        logger.warning("The backend %s stores again; it lost %d more log entries, %d in all.", self.name, unsaid, total)
+        logger.warning("The backend %s stores again; it lost %d log entries in all.", self.name, total)
 
     def say_the_rest(self) -> None:
         """Say what was kept for later, as there will be no later."""

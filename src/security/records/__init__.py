@@ -15,6 +15,7 @@ from .base import (
     Loss,
     Record,
     Transition,
+    open_states,
     register,
 )
 from .celery_tasks import CeleryTaskInvocationRecord, CeleryTaskRecord, CeleryTaskRunRecord
@@ -39,6 +40,7 @@ __all__ = [
     "Record",
     "RequestRecord",
     "Transition",
+    "open_states",
     "register",
 ]
 

@@ -168,6 +168,12 @@ def register(record_type: R) -> R:
     return record_type
 
 
+def open_states(kind: str) -> frozenset[IntEnum]:
+    """Give the states of a kind in which no record is over yet."""
+    steps = TRANSITIONS[kind].values()
+    return frozenset(step.state for step in steps if step.state is not None and not step.is_final)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A record as it is stored: masked, cut to size, immutable.

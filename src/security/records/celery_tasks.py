@@ -38,7 +38,7 @@ class CeleryTaskInvocationRecord(CeleryTaskRecord):
     own_predicates = {Event.STARTED: "was invoked", Event.FAILED: "was failed"}
     transitions = {
         Event.STARTED: Transition(CeleryTaskInvocationLogState.WAITING),
-        Event.TRIGGERED: Transition(CeleryTaskInvocationLogState.TRIGGERED),
+        Event.TRIGGERED: Transition(CeleryTaskInvocationLogState.WAITING),
         Event.ACTIVATED: Transition(CeleryTaskInvocationLogState.ACTIVE),
         Event.RETRIED: Transition(CeleryTaskInvocationLogState.WAITING, level=logging.WARNING),
         Event.REVOKED: Transition(CeleryTaskInvocationLogState.REVOKED, is_final=True, level=logging.WARNING),

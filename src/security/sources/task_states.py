@@ -25,7 +25,7 @@ from security.enums import LoggerName
 
 _RUN, _INVOCATION = LoggerName.CELERY_TASK_RUN, LoggerName.CELERY_TASK_INVOCATION
 _NOT_STARTED: Final = "The task was not started in its time."
-_EXPIRED: Final = "The task expired before a worker began it."
+EXPIRED: Final = "The task expired before a worker began it."
 _LOST: Final = "No worker runs the task any more."
 _OTHER_RUN: Final = "Another run of the task ended, and this one did not."
 
@@ -113,7 +113,7 @@ class Settling:
                 limit = timedelta(minutes=settings.CELERY_STALE_TASK_TIME_LIMIT_MINUTES)
                 is_stale = _aware(last.start) + limit < self.now
         elif invocation.expires_at is not None and _aware(invocation.expires_at) < self.now:
-            return Invocation.EXPIRED, _EXPIRED
+            return Invocation.EXPIRED, EXPIRED
         return (Invocation.FAILED, _NOT_STARTED) if is_stale else None
 
     def _settle(self, kind: LoggerName, logs: Iterable[Any], state: IntEnum, message: str | None) -> None:

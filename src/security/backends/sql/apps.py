@@ -10,7 +10,7 @@ from . import APP_LABEL
 
 
 class SecuritySQLBackend(SecurityBackend):
-    """Writes, reads and purges logs in a database."""
+    """Writes logs to a database, and finds them again."""
 
     name = "security.backends.sql"
     label = APP_LABEL

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as site_settings
 from django.core import mail
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db import router as site_routers
 
 from security.config import Settings, settings
@@ -21,23 +21,22 @@ from .places import is_in_memory, name_of, place_of
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-_NAME: Final = Settings.LOG_DB_NAME.name
-
 
 def register_checks() -> None:
     register(check_routers, Tags.security)
+    register(check_log_database, Tags.security)
     # Django runs this one for `check --database`, and before it migrates.
     register(check_characters, Tags.database)
 
 
 def check_routers(**kwargs: Any) -> list[CheckMessage]:
     routers = [router for router in site_routers.routers if isinstance(router, LogRouter)]
-    alias = settings.LOG_DB_NAME
+    alias, name = settings.LOG_DB_NAME, Settings.LOG_DB_NAME.given_name
     if routers and alias is None:
         return [
             Error(
-                f"DATABASE_ROUTERS has {_path(type(routers[0]))!r}, but {_NAME} is not set.",
-                hint=f"Set {_NAME} to the alias in DATABASES to which logs go, for example 'log'.",
+                f"DATABASE_ROUTERS has {_path(type(routers[0]))!r}, but {name} is not set.",
+                hint=f"Set {name} to the alias in DATABASES to which logs go, for example 'log'.",
                 id="security_logger.E014",
             )
         ]
@@ -46,7 +45,7 @@ def check_routers(**kwargs: Any) -> list[CheckMessage]:
     if alias not in site_settings.DATABASES:
         return [
             Error(
-                f"{_NAME} is {alias!r}, which is no alias in DATABASES.",
+                f"{name} is {alias!r}, which is no alias in DATABASES.",
                 hint=f"Write one of {', '.join(map(repr, site_settings.DATABASES))}, or add {alias!r} to DATABASES.",
                 id="security_logger.E015",
             )
@@ -54,7 +53,7 @@ def check_routers(**kwargs: Any) -> list[CheckMessage]:
     if not site_settings.DATABASE_ROUTERS:
         return [
             CheckWarning(
-                f"{_NAME} is {alias!r}, but no router in DATABASE_ROUTERS sends logs there.",
+                f"{name} is {alias!r}, but no router in DATABASE_ROUTERS sends logs there.",
                 hint=(
                     f"Add {_path(MirrorSecurityLoggerRouter)!r} for a second alias of one database, "
                     f"or {_path(MultipleDBSecurityLoggerRouter)!r} for one of its own."
@@ -63,6 +62,35 @@ def check_routers(**kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return [message for router in routers for message in _check_place(router, alias)]
+
+
+def check_log_database(**kwargs: Any) -> list[CheckMessage]:
+    """Name what the library cannot bound itself; what the site's own alias does is the site's business."""
+    alias = settings.LOG_DB_NAME
+    if alias is None or not Settings.LOG_DB_NAME.expected.accepts(alias):
+        return []
+    if not site_settings.DATABASE_ROUTERS or alias == DEFAULT_DB_ALIAS or alias not in connections.settings:
+        return []
+    options: Mapping[str, Any] = connections.settings[alias].get("OPTIONS") or {}
+    messages: list[CheckMessage] = []
+    pool = options.get("pool")
+    if pool and not (isinstance(pool, Mapping) and "timeout" in pool):
+        messages.append(
+            CheckWarning(
+                f"Where the database of the logs does not answer, requests wait for its pool (DATABASES[{alias!r}]).",
+                hint="Give the pool a timeout in seconds: OPTIONS['pool'] = {'timeout': 3}.",
+                id="security_logger.W017",
+            )
+        )
+    if connections[alias].vendor == "mysql" and "read_timeout" not in options:
+        messages.append(
+            CheckWarning(
+                f"Where the database of the logs does not answer, requests wait for it (DATABASES[{alias!r}]).",
+                hint="Give its alias a timeout in seconds: OPTIONS['read_timeout'] = 5.",
+                id="security_logger.W018",
+            )
+        )
+    return messages
 
 
 def check_characters(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import models
 
 from security.backends.base import TaskLogs
-from security.records import TRANSITIONS
+from security.records import open_states
 
 from .encoding import in_site_zone
 from .models import LOG_MODELS, CeleryTaskRunLog, Log
@@ -25,7 +25,7 @@ class SQLOpenLogs(TaskLogs):
         if model is None:
             # A kind of another package may be kept by another backend alone.
             return []
-        logs = _logs_of(model).filter(state__in=_open_states(kind))
+        logs = _logs_of(model).filter(state__in=open_states(kind))
         if after is not None:
             logs = logs.filter(id__gt=after)
         if before is not None:
@@ -57,11 +57,6 @@ class SQLOpenLogs(TaskLogs):
 def _logs_of(model: type[Log]) -> models.QuerySet[Any]:
     # Each kind has a field `state` of its own.
     return cast("models.QuerySet[Any]", model._default_manager.all())
-
-
-def _open_states(kind: str) -> set[IntEnum]:
-    transitions = TRANSITIONS[kind].values()
-    return {step.state for step in transitions if step.state is not None and not step.is_final}
 
 
 def _large_columns(model: type[Log]) -> list[str]:

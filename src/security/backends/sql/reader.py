@@ -20,10 +20,14 @@ class SQLReader(Reader):
         return logs.order_by().count()
 
     def logs_related_with(self, kind: str, reference: ObjectReference) -> list[Any]:
+        model = LOG_MODELS.get(kind)
+        if model is None:
+            # A kind of another package may be kept by another backend alone.
+            return []
         relations = RelatedObject.objects.filter(
             log_kind=str(kind),
             database=reference.database,
             model=reference.model,
             object_pk=reference.pk,
         )
-        return list(LOG_MODELS[kind].objects.filter(pk__in=relations.values("log_id")))
+        return list(model.objects.filter(pk__in=relations.values("log_id")))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from enum import IntEnum
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from security.backends.registry import task_logs
 from security.sources.task_states import Settling
@@ -28,16 +30,22 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, timeout: float, no_workers: bool, **options: Any) -> None:
+        backends = task_logs()
+        if not backends:
+            raise CommandError(
+                "No backend in use can close logs of tasks. Add 'security.backends.sql' to INSTALLED_APPS."
+            )
         left_alone = 0
-        for logs in task_logs():
+        counts: Counter[tuple[str, IntEnum]] = Counter()
+        for logs in backends:
             settling = Settling(logs, set if no_workers else lambda: self._running_tasks(timeout))
             settling.settle_all()
             left_alone += settling.left_alone
-            for (kind, state), count in sorted(settling.counts.items()):
-                if count:
-                    self.stdout.write(f"{kind}: {count} {state.name.lower()}")
-            if not any(settling.counts.values()):
-                self.stdout.write("Nothing to settle.")
+            counts += settling.counts
+        for (kind, state), count in sorted(counts.items()):
+            self.stdout.write(f"{kind}: {count} {state.name.lower()}")
+        if not counts:
+            self.stdout.write("Nothing to settle.")
         if left_alone:
             self.stderr.write(
                 f"{left_alone} active runs were left alone, as no worker answered. If none is up, run this command "

@@ -16,6 +16,7 @@ from django.db import connections
 from security.delivery import deliver
 from security.enums import Event
 from security.faults import log_fault
+from security.sources.task_states import EXPIRED
 
 from .headers import header_of, unpack
 from .lost_runs import close_lost_runs
@@ -66,7 +67,7 @@ def _after_revocation(
     sender: Any, request: Any = None, terminated: bool = False, signum: Any = None, expired: bool = False, **kwargs: Any
 ) -> None:
     if expired:
-        event, reason = Event.EXPIRED, "The task expired before a worker began it."
+        event, reason = Event.EXPIRED, EXPIRED
     elif terminated:
         event, reason = Event.REVOKED, f"The task was terminated by the signal {signum}."
     else:

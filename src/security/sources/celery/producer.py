@@ -13,7 +13,7 @@ from celery.signals import after_task_publish, before_task_publish
 
 from security.config import settings
 from security.delivery import deliver
-from security.enums import CeleryTaskInvocationLogState, Event
+from security.enums import Event
 from security.recording import begin, complete, make_entry
 from security.records import CeleryTaskInvocationRecord, Entry
 from security.references import ObjectReference
@@ -150,5 +150,5 @@ def _after_publish(headers: Mapping[str, Any] | None = None, **kwargs: Any) -> N
     record = publishing.record
     if headers.get("id") == record.celery_task_id:
         record.triggered_at = datetime.now(UTC)
-        sent = make_entry(record, Event.TRIGGERED, state=CeleryTaskInvocationLogState.WAITING)
+        sent = make_entry(record, Event.TRIGGERED)
         deliver(publishing.entries + sent)
