@@ -300,7 +300,7 @@ class Sharing(TransactionalWriter):
     def is_in_test(self) -> bool:
         return False
 
-    def on_commit(self, action: Callable[[], None]) -> None:
+    def on_commit(self, action: Callable[[], None]) -> bool:
         raise AssertionError("There is a record to wait for.")
 
     def allows_concurrent_writes(self) -> bool:

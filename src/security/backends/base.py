@@ -65,8 +65,11 @@ class TransactionalWriter(Writer):
         """Tell whether all that this thread writes is undone at the end of a test, so that nothing may be put off."""
 
     @abstractmethod
-    def on_commit(self, action: Callable[[], None]) -> None:
-        """Have `action` called when the open transaction is committed, and dropped when it is rolled back."""
+    def on_commit(self, action: Callable[[], None]) -> bool:
+        """Have `action` called when the open transaction is committed, and dropped when it is rolled back.
+
+        False where nobody would tell of its end, as of a transaction that the site began past Django.
+        """
 
     @abstractmethod
     def write_apart(self, entries: Sequence[Entry]) -> None:

@@ -18,6 +18,8 @@ from typing import Any, Final, ParamSpec, TypeVar
 from asgiref.sync import SyncToAsync, sync_to_async
 from django.db import connections
 
+from security.databases.at_rest import has_pool
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -213,7 +215,7 @@ def _bound(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Callable[
         try:
             return context.run(work, *args, **kwargs)
         finally:
-            _close_broken_connections()
+            _tend_connections()
 
     return bound
 
@@ -249,10 +251,10 @@ def _mark_thread() -> None:
     _here.is_ours = True
 
 
-def _close_broken_connections() -> None:
-    """Close what went wrong: no request ends in these threads, at whose end Django would look after it."""
+def _tend_connections() -> None:
+    """Close what went wrong, or is a pool's: no request ends in these threads, at whose end Django would do so."""
     for connection in connections.all(initialized_only=True):
-        if connection.errors_occurred and not connection.in_atomic_block:
+        if (connection.errors_occurred or has_pool(connection)) and not connection.in_atomic_block:
             connection.close()
 
 

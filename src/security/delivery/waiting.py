@@ -121,10 +121,7 @@ _transactions: Final = local()
 def hold(batch: Batch) -> None:
     """Let entries wait that a write now would leave to the fate of an open transaction."""
     room = _open_room() or _room_of_transaction(batch)
-    if room is None:
-        write_all([batch])
-        return
-    for full in room.add(batch):
+    for full in [batch] if room is None else room.add(batch):
         writer = cast("TransactionalWriter", full.writer)
         if writer.allows_concurrent_writes() and not writer.is_in_test():
             run_apart(write_all_apart, [full])
@@ -198,8 +195,9 @@ def _room_of_transaction(batch: Batch) -> Room | None:
         if writer.is_in_test():
             return None
         room = Room()
+        if not writer.on_commit(_Leave(room)):
+            return None
         rooms[batch.name] = weakref.ref(room)
-        writer.on_commit(_Leave(room))
     return room
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from security.config import settings
+from security.databases.at_rest import borrowed, expect_at_rest
 from security.databases.limits import check_health_in_time, limited, open_in_time, time_limit
 from security.databases.watchdog import HangingError
 
@@ -63,9 +64,12 @@ def _run(
     parameters: Sequence[Any],
     execute: Callable[[BaseDatabaseWrapper, str, Sequence[Any]], T],
 ) -> T:
-    if connection.connection is None:
-        open_in_time(connection, settings.LOG_DB_TIMEOUT)
     try:
+        if connection.connection is None:
+            with borrowed(connection):
+                open_in_time(connection, settings.LOG_DB_TIMEOUT)
+                return _run_on_open_connection(connection, sql, parameters, execute)
+        expect_at_rest(connection.connection, settings.LOG_DB_TIMEOUT)
         return _run_on_open_connection(connection, sql, parameters, execute)
     except DatabaseError as error:
         advise(error, connection.alias)

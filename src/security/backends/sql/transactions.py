@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 
+from security.databases.at_rest import has_transaction, is_busy
+
 from .places import file_of
 
 if TYPE_CHECKING:
@@ -38,12 +40,21 @@ def alias_in_test(alias: str) -> str:
 def is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
     """Tell whether the site could still roll back what is written now.
 
-    The transaction around a test is not the site's: Django, too, looks through it (`atomic(durable=True)`).
+    So it could, or the write would fail, while the connection is busy with a statement of the site's. The transaction
+    around a test is not the site's: Django, too, looks through it (`atomic(durable=True)`).
     """
+    driver_connection = connection.connection
+    if driver_connection is not None and is_busy(driver_connection):
+        return True
     if connection.in_atomic_block:
         return not all(_is_of_test(block) for block in connection.atomic_blocks)
-    # A site can also turn autocommit off by hand.
-    return connection.connection is not None and not connection.autocommit
+    # A site can also turn autocommit off by hand, or begin a transaction past Django.
+    return driver_connection is not None and (not connection.autocommit or has_transaction(driver_connection))
+
+
+def is_known_to_django(connection: BaseDatabaseWrapper) -> bool:
+    """Tell whether Django calls at the commit of the open transaction whom it was told to (`on_commit`)."""
+    return connection.in_atomic_block or not connection.autocommit
 
 
 def is_of_test(connection: BaseDatabaseWrapper) -> bool:

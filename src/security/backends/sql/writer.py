@@ -31,7 +31,7 @@ from .statements import (
     update,
     upsert,
 )
-from .transactions import is_of_test, transaction_around
+from .transactions import is_known_to_django, is_of_test, transaction_around
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -110,10 +110,13 @@ class SQLWriter(TransactionalWriter):
     def is_in_test(self) -> bool:
         return is_of_test(_connection())
 
-    def on_commit(self, action: Callable[[], None]) -> None:
+    def on_commit(self, action: Callable[[], None]) -> bool:
         connection: Any = _connection_to_write(RelatedObject)
+        if not is_known_to_django(connection):
+            return False
         # As `on_commit` does, but for the whole transaction: a savepoint that is rolled back drops nothing.
         connection.run_on_commit.append((set(), action, False))
+        return True
 
     def write_apart(self, entries: Sequence[Entry]) -> None:
         try:

@@ -15,6 +15,7 @@ from django.utils.functional import LazyObject, empty
 
 from security.addresses import is_in_networks
 from security.config import setting_of_django, settings
+from security.databases.at_rest import borrowed, expect_at_rest, has_transaction
 from security.databases.limits import check_health_in_time, limited, open_in_time
 
 if TYPE_CHECKING:
@@ -94,14 +95,16 @@ def _bound_reading(store: Any) -> None:
 
 @contextmanager
 def _reading(connection: BaseDatabaseWrapper, seconds: float) -> Iterator[None]:
-    open_in_time(connection, seconds)
-    if connection.in_atomic_block or not connection.autocommit:
-        # A statement that is cancelled would spoil the site's own transaction.
-        yield
-        return
-    check_health_in_time(connection, seconds)
-    with limited(connection, seconds):
-        yield
+    with borrowed(connection):
+        open_in_time(connection, seconds)
+        expect_at_rest(connection.connection, seconds)
+        if connection.in_atomic_block or not connection.autocommit or has_transaction(connection.connection):
+            # A statement that is cancelled would spoil the site's own transaction.
+            yield
+            return
+        check_health_in_time(connection, seconds)
+        with limited(connection, seconds):
+            yield
 
 
 def _do_nothing(*args: Any, **kwargs: Any) -> None:
