@@ -27,18 +27,29 @@ def traceback_of(error: BaseException, *, instead_of_texts: str | None = None) -
 
     `instead_of_texts` stands for what each exception says, where that could quote what must not be told.
     """
-    parts: list[str] = []
-    for exception, before in _chain(error):
-        parts += (before, *_one(exception, instead_of_texts))
-    return "".join(parts)
+    return "".join(_with_causes(error, instead_of_texts, set()))
 
 
-def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
+def _with_causes(error: BaseException, instead: str | None, known: set[int]) -> Iterator[str]:
+    """Tell of an exception, of what led to it, and of the members of groups; `known` are those that were told of."""
+    for exception, before in _chain(error, known):
+        yield before
+        yield from _one(exception, instead)
+        if not isinstance(exception, BaseExceptionGroup):
+            continue
+        for number, member in enumerate(exception.exceptions, start=1):
+            if len(known) >= _MOST_EXCEPTIONS:
+                yield f"---------------- and {len(exception.exceptions) - number + 1} more ----------------\n"
+                break
+            yield f"---------------- {number} of {len(exception.exceptions)} ----------------\n"
+            yield from _with_causes(member, instead, known)
+
+
+def _chain(error: BaseException, known: set[int]) -> Iterator[tuple[BaseException, str]]:
     """Give the exceptions that led to one, the first one first, each with the words that come before it."""
     chain: list[tuple[BaseException, str]] = []
-    known: set[int] = set()
     current: BaseException | None = error
-    while current is not None and id(current) not in known and len(chain) < _MOST_EXCEPTIONS:
+    while current is not None and id(current) not in known and len(known) < _MOST_EXCEPTIONS:
         known.add(id(current))
         earlier, words = current.__cause__, _CAUSED
         if earlier is None and not current.__suppress_context__:
@@ -51,13 +62,9 @@ def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
 def _one(error: BaseException, instead: str | None) -> Iterator[str]:
     yield from _frames(error)
     yield _last_line(error, instead)
-    for note in list(getattr(error, "__notes__", None) or ())[:_MOST_EXCEPTIONS]:
+    notes = vars(error).get("__notes__")
+    for note in notes[:_MOST_EXCEPTIONS] if isinstance(notes, list) else ():
         yield f"{_text_of(note, instead)}\n"
-    if isinstance(error, BaseExceptionGroup):
-        for number, member in enumerate(error.exceptions[:_MOST_EXCEPTIONS], start=1):
-            yield f"---------------- {number} of {len(error.exceptions)} ----------------\n"
-            yield from _frames(member)
-            yield _last_line(member, instead)
 
 
 def _frames(error: BaseException) -> Iterator[str]:

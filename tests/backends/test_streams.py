@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.test import AsyncClient, AsyncRequestFactory, Client
 from django.urls import include, path
 
@@ -29,7 +30,31 @@ async def waits(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(chunks(), content_type="text/csv")
 
 
-urlpatterns = [path("waits/", waits), path("", include("tests.site.urls"))]
+class OwnRows(StreamingHttpResponse):
+    """Sends what Django does not know of."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter((b"one,", b"two"))
+
+
+class OwnContent(StreamingHttpResponse):
+    """Makes its content when it is asked for, each time."""
+
+    def __init__(self) -> None:
+        HttpResponseBase.__init__(self)
+
+    is_async = False
+    streaming_content = property(  # type: ignore[assignment]
+        lambda self: iter((b"one,", b"two")), StreamingHttpResponse.streaming_content.fset
+    )
+
+
+urlpatterns = [
+    path("waits/", waits),
+    path("own-rows/", lambda request: OwnRows()),
+    path("own-content/", lambda request: OwnContent()),
+    path("", include("tests.site.urls")),
+]
 
 
 def only(logs: CapturedLogs) -> Any:
@@ -165,6 +190,27 @@ def test_a_file_is_recorded_when_its_response_is_closed() -> None:
         response.getvalue()
         response.close()
     assert (only(logs).state, only(logs).response_code) == (RequestLogState.INFO, 200)
+
+
+@pytest.mark.parametrize("address", ["/own-rows/", "/own-content/"])
+def test_a_stream_that_the_site_makes_in_its_own_way_is_recorded_when_it_is_closed(address: str) -> None:
+    with capture_security_logs() as logs:
+        response = Client().get(address)
+        assert b"".join(response) == b"one,two"
+        response.close()
+    assert (only(logs).state, only(logs).response_body) == (RequestLogState.INFO, "")
+
+
+def test_a_stream_that_cannot_be_watched_is_sent_and_recorded_when_it_is_closed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("security.sources.input_requests.middleware.WatchedContent", None)
+    with capture_security_logs() as logs:
+        response = Client().get("/stream/")
+        assert b"".join(response)
+        response.close()
+    assert (only(logs).state, only(logs).response_code) == (RequestLogState.INFO, 200)
+    assert "could not be watched" in caplog.text
 
 
 def test_a_file_whose_client_went_away_was_not_sent() -> None:

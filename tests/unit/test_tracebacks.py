@@ -88,7 +88,13 @@ def test_it_is_bounded_whatever_the_exception_holds() -> None:
         chain = later
     assert traceback_of(chain).count("ValueError") == 20
     group = ExceptionGroup("many", [ValueError(str(number)) for number in range(20_000)])
-    assert traceback_of(group).count("ValueError") == 20
+    text = traceback_of(group)
+    assert text.count("ValueError") == 19
+    assert "and 19981 more" in text
+    nested = ValueError("innermost")
+    for _ in range(20_000):
+        nested = ExceptionGroup("group", [nested])  # type: ignore[assignment]
+    assert traceback_of(nested).count("ExceptionGroup: group") == 20
     circle = ValueError("circle")
     circle.__cause__ = KeyError("other")
     circle.__cause__.__cause__ = circle
@@ -108,3 +114,20 @@ def test_notes_and_members_of_a_group_are_told() -> None:
     group.add_note("a note")
     text = traceback_of(raised(group))
     assert all(part in text for part in ("a note", "1 of 2", "ValueError: a", "KeyError: 'b'"))
+
+
+def test_members_of_groups_in_groups_are_told_with_what_led_to_them_and_with_their_notes() -> None:
+    member = ValueError("broken")
+    member.__cause__ = KeyError("cause")
+    member.add_note("a note")
+    text = traceback_of(ExceptionGroup("outer", [ExceptionGroup("inner", [member]), TypeError("other")]))
+    parts = ("outer", "1 of 2", "inner", "1 of 1", "KeyError: 'cause'", "direct cause", "ValueError: broken", "a note")
+    places = [text.index(part) for part in (*parts, "2 of 2", "TypeError: other")]
+    assert places == sorted(places)
+
+
+def test_notes_that_are_none_are_passed_over() -> None:
+    error = ValueError("x")
+    for notes in (5, "text", None):
+        error.__notes__ = notes  # type: ignore[assignment]
+        assert traceback_of(error) == "ValueError: x\n"

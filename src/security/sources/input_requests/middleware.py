@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.apps import apps
@@ -17,6 +17,7 @@ from security.body import capture_bound
 from security.config import settings
 from security.context import inside
 from security.delivery import adeliver, deliver
+from security.faults import log_fault
 from security.throttling.current import serving
 from security.throttling.exception import NotCountedError, ThrottlingException
 
@@ -24,6 +25,9 @@ from . import throttled
 from .body_watch import Beginning
 from .content_watch import Ending, WatchedAsyncContent, WatchedContent
 from .exchange import Exchange, exchange_of
+
+# Where Django takes the content of a streaming response from
+_CONTENT: Final = ("__iter__", "__aiter__", "streaming_content")
 
 
 class LogMiddleware:
@@ -130,6 +134,13 @@ def _watch(exchange: Exchange, response: StreamingHttpResponse) -> None:
     exchange.start_stream(response)
     if not exchange.record.is_recorded:
         return
+    try:
+        _watch_content(exchange, response)
+    except Exception:  # then the record is completed when the response is closed
+        log_fault("The content of a streaming response could not be watched; the site goes on.")
+
+
+def _watch_content(exchange: Exchange, response: StreamingHttpResponse) -> None:
     beginning = Beginning(capture_bound(settings.LOG_RESPONSE_BODY_LENGTH))
 
     def end(ending: Ending, error: BaseException | None) -> None:
@@ -139,7 +150,7 @@ def _watch(exchange: Exchange, response: StreamingHttpResponse) -> None:
         await adeliver(exchange.end_stream(beginning, ending, error))
 
     content: Any = response
-    if getattr(response, "file_to_stream", None) is not None:
+    if getattr(response, "file_to_stream", None) is not None or not _is_as_djangos(type(response)):
         # A server may send the file by itself (PEP 3333, wsgi.file_wrapper), and must not be kept from it. It closes
         # the response in any case; when the client went away it does so while that error is on its way.
         content._resource_closers.append(  # noqa: SLF001 as Django does for its own
@@ -151,3 +162,8 @@ def _watch(exchange: Exchange, response: StreamingHttpResponse) -> None:
         )
     else:
         content.streaming_content = WatchedContent(content.streaming_content, exchange.record, beginning, end)
+
+
+def _is_as_djangos(kind: type[StreamingHttpResponse]) -> bool:
+    """Tell whether the content of a streaming response is what Django's own class would send."""
+    return all(getattr(kind, name) is getattr(StreamingHttpResponse, name) for name in _CONTENT)
