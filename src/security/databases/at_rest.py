@@ -39,8 +39,9 @@ def is_busy(driver_connection: Any) -> bool:
 def has_transaction(driver_connection: Any) -> bool:
     """Tell whether a transaction is open, whoever began it and however (PostgreSQL and SQLite)."""
     pgconn = getattr(driver_connection, "pgconn", None)
-    status = _status_of(driver_connection) if pgconn is None else pgconn.transaction_status
-    return status in _IN_TRANSACTION or getattr(driver_connection, "in_transaction", False)
+    if pgconn is not None:
+        return pgconn.transaction_status in _IN_TRANSACTION
+    return _status_of(driver_connection) in _IN_TRANSACTION or getattr(driver_connection, "in_transaction", False)
 
 
 def expect_at_rest(driver_connection: Any, seconds: float) -> None:

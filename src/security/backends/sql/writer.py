@@ -136,7 +136,8 @@ def _connection() -> BaseDatabaseWrapper:
 
 def _connection_to_write(model: type[models.Model]) -> BaseDatabaseWrapper:
     connection = connections[router.db_for_write(model)]
-    return transaction_around(connection) or connection
+    # The only writer of a file of SQLite may be busy at another alias.
+    return connection if connection.vendor != "sqlite" else transaction_around(connection) or connection
 
 
 def _begin(connection: BaseDatabaseWrapper, model: type[Log], entry: Entry) -> list[Exception]:
