@@ -30,6 +30,8 @@ _made: dict[tuple[Any, ...], str] = {}
 
 
 def made_once(make: Statement) -> Statement:
+    """Make each statement once for a vendor, a model and a number of rows."""
+
     @wraps(make)
     def statement(connection: BaseDatabaseWrapper, model: type[models.Model], rows: int) -> str:
         key = (make, connection.vendor, is_mariadb(connection), model, rows)
@@ -115,6 +117,7 @@ def _quoted_columns(connection: BaseDatabaseWrapper, columns: Sequence[Column]) 
 
 
 def is_mariadb(connection: BaseDatabaseWrapper) -> bool:
+    """Tell whether a connection is one to MariaDB; it may have to be opened for that, in bounded time."""
     if connection.vendor == "mysql" and "mysql_server_data" not in vars(connection):
         # Django asks the server.
         open_in_time(connection, settings.LOG_DB_TIMEOUT)
@@ -122,6 +125,7 @@ def is_mariadb(connection: BaseDatabaseWrapper) -> bool:
 
 
 def timeout_prefix(connection: BaseDatabaseWrapper) -> str:
+    """Give what MariaDB has in front of a statement to bound it; its parameters are `leading_parameters`."""
     # Filled in by `leading_parameters`: the setting is read live, the statement is made once.
     if not is_mariadb(connection):
         return ""
