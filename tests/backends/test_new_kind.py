@@ -142,11 +142,12 @@ def test_it_is_settled_after_its_own_time_when_its_process_was_killed(parcel_log
 
 @pytest.mark.django_db
 @override_settings(SECURITY_BACKENDS=["sql"])
-def test_where_it_has_no_table_it_is_passed_over_in_settling_and_in_masking_again() -> None:
+def test_where_it_has_no_table_it_is_passed_over_in_settling_masking_again_and_finding() -> None:
     out = StringIO()
     call_command("set_log_state", stdout=out)
     call_command("mask_logs", stdout=out)
     assert out.getvalue() == "Nothing to settle.\nNothing to look at.\n"
+    assert get_logs_related_with_object("shop-parcel", ORDER) == []
 
 
 @pytest.mark.django_db
