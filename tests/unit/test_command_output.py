@@ -46,3 +46,24 @@ def test_a_flood_is_held_in_bounds() -> None:
         tail.add(f"{number}\n")
         assert tail._size <= 120 + 6
     assert str(tail).endswith("9999\n")
+
+
+PART = 'Content-Disposition: form-data; name="password"\nContent-Type: text/plain\n\nhunter2\n--b\nnext\n'
+
+
+@pytest.mark.parametrize("text", [PART, "password:\n  hunter2\nnext\n", "password:\n\n  hunter2\nnext\n"])
+def test_a_value_in_a_line_of_its_own_does_not_lose_its_name_wherever_the_cut_is(text: str) -> None:
+    for length in range(2, len(text)):
+        kept = str(cut_to(length, text))
+        assert "hunter2" not in kept or "assword" in kept
+        assert "next" in kept or length < len("--b\nnext\n") + 2
+
+
+def test_of_lines_that_are_all_indented_some_are_kept() -> None:
+    assert str(cut_to(60, "  line\n" * 20)).count("  line\n") >= 3
+
+
+def cut_to(length: int, text: str) -> TextTail:
+    tail = TextTail(length, 0)
+    tail.add(text)
+    return tail

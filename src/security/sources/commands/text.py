@@ -23,6 +23,11 @@ def readable(text: str) -> str:
 _NEXT_MEMBER: Final = re.compile(r"[,{]\s{0,8}(?=\"[^\"\\\r\n]{1,60}\"\s{0,8}:)")
 
 
+# A value in a line of its own, as that of a multipart part is, has its name some lines above.
+_MOST_LINES_OF_ONE: Final = 5
+_PART_OF_ONE: Final = re.compile(r"\s|Content-[A-Za-z-]{1,40}:")
+
+
 class TextTail:
     """The last characters of a text that grows, from where something new begins: a secret loses its name in a cut.
 
@@ -52,22 +57,42 @@ class TextTail:
 
     def _settle(self) -> None:
         text = readable("".join(self._pieces))
+        was_blank = False
         if len(text) > self.length:
             # Room for the ellipsis
-            text = text[len(text) - max(self.length - 1, 0) :]
+            cut = len(text) - max(self.length - 1, 0)
+            was_blank = text[cut - 1 : cut + 1] == "\n\n"
+            text = text[cut:]
             self._was_cut = self._begins_inside = True
         if self._begins_inside:
-            begin = _begin_of_something(text)
+            begin = _begin_of_something(text, after_blank=was_blank)
             self._begins_inside = begin is None
             text = "" if begin is None else text[begin:]
         self._pieces = [text]
         self._size = len(text)
 
 
-def _begin_of_something(text: str) -> int | None:
-    """Give where the first line or member behind the beginning of a text begins; None where all is of one."""
+def _begin_of_something(text: str, *, after_blank: bool = False) -> int | None:
+    """Give where the first line or member behind the beginning of a text begins; None where all is of one.
+
+    Lines that are indented, the headers of a part, and the line behind a blank one are taken for what belongs to the
+    lines in front of them.
+    """
     line_end = text.find("\n")
     member = _NEXT_MEMBER.search(text, 0, len(text) if line_end < 0 else line_end)
     if member is not None:
         return member.end()
-    return None if line_end < 0 else line_end + 1
+    begin: int | None = None
+    for _ in range(_MOST_LINES_OF_ONE):
+        if line_end < 0:
+            return None
+        begin = line_end + 1
+        line_end = text.find("\n", begin)
+        line = text[begin : len(text) if line_end < 0 else line_end]
+        if not line.strip() and line_end >= 0:
+            after_blank = True
+        elif after_blank:
+            after_blank = False
+        elif not _PART_OF_ONE.match(line):
+            return begin
+    return begin
