@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client, override_settings
 
+from security.body import Body
 from security.management import call_command
 from tests.site import tasks
 
@@ -41,6 +42,29 @@ def test_of_a_body(limit: int, offset: int) -> None:
                 ):
                     Client().generic("POST", "/echo/", body.encode(), content_type)
             assert_hidden(secret)
+
+
+LONG = "".join(f"{number * 7919:x}K" for number in range(200))
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        f'"c":["password","{LONG}"]',
+        f'"c":{{"value":"{LONG}","name":"password"}}',
+        f'"op":"replace","value":"{LONG}","path":"/password"',
+        f'"value":"Opaque {LONG}","name":"X-Auth-Token"',
+        f'"dsn":"postgres://app:{LONG}@db.internal/shop"',
+        f'"in":"[\\"password\\", \\"{LONG}\\"]"',
+    ],
+)
+def test_of_json_whose_secret_is_told_by_what_is_not_seen_any_more(end: str) -> None:
+    text = f'{{"p":"{"lorem ipsum " * 1320}",{end}}}'
+    body = Body(text.encode()[:16_384], JSON)
+    assert LONG[:300] in body.content.decode()
+    stored = body.stored(1000)
+    assert json.loads(stored)["p"].startswith("lorem ipsum")
+    assert not any(LONG[start : start + 8] in stored for start in range(0, 600, 4))
 
 
 @EVERYTHING

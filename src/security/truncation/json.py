@@ -141,7 +141,9 @@ class _Shortening:
             return None
         beginning = (token["string"] or "")[:-CUT_END]
         if beginning and wanted in (_Next.VALUE, _Next.VALUE_OR_CLOSE):
-            piece = _as_cut(_first_characters(self.string_limit).match(beginning, 1))
+            # Whether a word is a secret can depend on what follows it: `@` in an address, the name of a value.
+            words = beginning.rpartition(" ")[0] or '"'
+            piece = _as_cut(_first_characters(self.string_limit).match(words, 1))
             if not self.has_room(piece, depth=len(self.open)):
                 return self.leave_out()
             self.put(piece)
