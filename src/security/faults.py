@@ -13,7 +13,8 @@ logger = logging.getLogger("security")
 # What happens with each request is said once a minute.
 _SECONDS_BETWEEN_MESSAGES: Final = 60.0
 
-# From when on a fault may be said again, and how often it was not; there are no more of them than places in the code.
+# From when on a fault may be said again, and how often it was not. There are few, unless classes or code are made anew.
+_MOST: Final = 1000
 _said: Final[dict[tuple[object, ...], tuple[float, int]]] = {}
 
 
@@ -30,6 +31,8 @@ def log_fault(message: str, *args: object) -> None:
     if now < silent_until:
         _said[fault] = (silent_until, unsaid + 1)
         return
+    if len(_said) >= _MOST:
+        _said.clear()
     _said[fault] = (now + _SECONDS_BETWEEN_MESSAGES, 0)
     if unsaid:
         message, args = f"{message} It happened %d times since this was last said.", (*args, unsaid)

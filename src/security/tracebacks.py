@@ -38,10 +38,12 @@ def _with_causes(error: BaseException, instead: str | None, known: set[int]) -> 
         if not isinstance(exception, BaseExceptionGroup):
             continue
         for number, member in enumerate(exception.exceptions, start=1):
-            if len(known) >= _MOST_EXCEPTIONS:
+            if number > _MOST_EXCEPTIONS or len(known) >= _MOST_EXCEPTIONS:
                 yield f"---------------- and {len(exception.exceptions) - number + 1} more ----------------\n"
                 break
             yield f"---------------- {number} of {len(exception.exceptions)} ----------------\n"
+            if id(member) in known:
+                yield "(told of above)\n"
             yield from _with_causes(member, instead, known)
 
 

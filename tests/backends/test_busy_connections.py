@@ -22,7 +22,7 @@ from security.backends.sql.models import CommandLog, InputRequestLog, OutputRequ
 from security.backends.sql.running import run
 from security.context import inside
 from security.databases.at_rest import BusyError
-from security.delivery import deliver, lost_entries
+from security.delivery import deliver, lost_entries, threads
 from security.delivery.threads import run_apart
 from security.enums import Event, RequestLogState
 from security.records import CommandRecord, OutputRequestRecord
@@ -118,6 +118,23 @@ def test_what_ends_where_nothing_is_open_is_stored_on_a_connection_of_its_own(mi
         call()
     assert OutputRequestLog.objects.get().state is RequestLogState.INFO
     assert lost_entries() == {}
+
+
+@pytest.mark.django_db(transaction=True)
+@only_postgresql
+def test_where_no_thread_can_be_had_the_transaction_of_the_site_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    threads._writers.end()
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", refuse)
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        Group.objects.create(name="kept")
+        call()
+        cursor.execute("COMMIT")
+    assert Group.objects.get().name == "kept"
+    assert OutputRequestLog.objects.get().state is RequestLogState.INFO
 
 
 class Copied:

@@ -49,7 +49,31 @@ class OwnContent(StreamingHttpResponse):
     )
 
 
+class Counted(StreamingHttpResponse):
+    """Looks at what Django sends, and sends it."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from super().__iter__()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in super().__aiter__():
+            yield chunk
+
+
+def breaks() -> Iterator[bytes]:
+    yield b"one,"
+    raise ValueError("broken in the middle")
+
+
+async def breaks_async() -> AsyncIterator[bytes]:
+    yield b"one,"
+    raise ValueError("broken in the middle")
+
+
 urlpatterns = [
+    path("counted/", lambda request: Counted([b"one,", b"two"], content_type="text/csv")),
+    path("counted/breaks/", lambda request: Counted(breaks(), content_type="text/csv")),
+    path("counted/breaks-async/", lambda request: Counted(breaks_async(), content_type="text/csv")),
     path("waits/", waits),
     path("own-rows/", lambda request: OwnRows()),
     path("own-content/", lambda request: OwnContent()),
@@ -199,6 +223,26 @@ def test_a_stream_that_the_site_makes_in_its_own_way_is_recorded_when_it_is_clos
         assert b"".join(response) == b"one,two"
         response.close()
     assert (only(logs).state, only(logs).response_body) == (RequestLogState.INFO, "")
+
+
+def test_a_stream_that_passes_through_a_subclass_is_recorded_as_any_other() -> None:
+    with capture_security_logs() as logs:
+        response = Client().get("/counted/")
+        assert b"".join(response) == b"one,two"
+        response.close()
+    assert (only(logs).state, only(logs).response_body) == (RequestLogState.INFO, "one,two")
+
+
+@pytest.mark.parametrize(
+    ("consume", "address"), [(consume_sync, "/counted/breaks/"), (consume_async, "/counted/breaks-async/")]
+)
+def test_a_stream_that_breaks_in_a_subclass_is_an_error_with_its_traceback(
+    consume: Callable[[str], None], address: str
+) -> None:
+    with capture_security_logs() as logs, pytest.raises(ValueError, match="broken in the middle"):
+        consume(address)
+    assert only(logs).state is RequestLogState.ERROR
+    assert "broken in the middle" in only(logs).error_message
 
 
 def test_a_stream_that_cannot_be_watched_is_sent_and_recorded_when_it_is_closed(

@@ -307,6 +307,31 @@ class Sharing(TransactionalWriter):
         return True
 
 
+class Past(Sharing):
+    """A writer in whose store a transaction is open that nobody tells of, and which stores nothing."""
+
+    blocks = True
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        raise OSError("down")
+
+    write_apart = write
+
+    def on_commit(self, action: Callable[[], None]) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("is_raised", [False, True])
+def test_what_is_lost_past_a_transaction_is_counted_once(is_raised: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apps.get_app_config("security_logging"), "writer", Past())
+    with (
+        override_settings(SECURITY_RAISE_WRITER_EXCEPTIONS=is_raised),
+        pytest.raises(OSError, match="down") if is_raised else nullcontext(),
+    ):
+        deliver(an_entry())
+    assert lost_entries() == {"logging": 1}
+
+
 async def deliver_in_event_loop(entries: Sequence[Entry]) -> None:
     deliver(entries)
 

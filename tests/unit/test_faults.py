@@ -44,3 +44,9 @@ def test_a_fault_of_another_type_or_place_is_another_one(caplog: pytest.LogCaptu
     except ValueError:
         log_fault("The step %s failed.", "arrive")
     assert len(caplog.records) == 3
+
+
+def test_what_was_said_of_faults_that_are_always_others_is_forgotten() -> None:
+    for number in range(2 * faults._MOST):
+        fail(type(f"Error{number}", (Exception,), {})())
+    assert len(faults._said) <= faults._MOST

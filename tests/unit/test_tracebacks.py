@@ -91,6 +91,11 @@ def test_it_is_bounded_whatever_the_exception_holds() -> None:
     text = traceback_of(group)
     assert text.count("ValueError") == 19
     assert "and 19981 more" in text
+    one = ValueError("one")
+    text = traceback_of(ExceptionGroup("same", [one] * 20_000))
+    assert text.count("ValueError: one") == 1
+    assert text.count("told of above") == 19
+    assert len(text) < 2_000
     nested = ValueError("innermost")
     for _ in range(20_000):
         nested = ExceptionGroup("group", [nested])  # type: ignore[assignment]

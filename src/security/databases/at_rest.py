@@ -68,7 +68,7 @@ def borrowed(connection: BaseDatabaseWrapper) -> Iterator[None]:
     try:
         yield
     finally:
-        if is_taken and not connection.in_atomic_block:
+        if is_taken and connection.autocommit and not connection.in_atomic_block:
             connection.close()
 
 

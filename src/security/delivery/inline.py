@@ -158,18 +158,23 @@ def _ripe(batches: Iterable[Batch]) -> list[Batch]:
     for batch in batches:
         writer = batch.writer
         try:
-            if not isinstance(writer, TransactionalWriter):
-                due.append(batch)
-            elif writer.shares_fate(batch.entries):
-                waiting.hold(batch)
-            elif is_bound() and not is_own_thread() and not writer.is_connected():
-                # Nobody would close the connection of a thread that the site started.
-                waiting.hold_or_write_apart(batch)
-            else:
-                due.append(batch)
+            is_shared = isinstance(writer, TransactionalWriter) and writer.shares_fate(batch.entries)
+            # Nobody would close the connection of a thread that the site started.
+            is_untended = isinstance(writer, TransactionalWriter) and _would_stay_open(writer)
         except Exception as error:  # such as a router that names no alias
             note_failure(batch, error)
+            continue
+        if is_shared:
+            waiting.hold(batch)
+        elif is_untended:
+            waiting.hold_or_write_apart(batch)
+        else:
+            due.append(batch)
     return due
+
+
+def _would_stay_open(writer: TransactionalWriter) -> bool:
+    return is_bound() and not is_own_thread() and not writer.is_connected()
 
 
 def _would_leave_connection(batches: Sequence[Batch]) -> bool:

@@ -215,7 +215,9 @@ def _bound(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Callable[
         try:
             return context.run(work, *args, **kwargs)
         finally:
-            _tend_connections()
+            # Where no thread can be had, this is the site's own.
+            if is_own_thread():
+                _tend_connections()
 
     return bound
 
@@ -254,7 +256,8 @@ def _mark_thread() -> None:
 def _tend_connections() -> None:
     """Close what went wrong, or is a pool's: no request ends in these threads, at whose end Django would do so."""
     for connection in connections.all(initialized_only=True):
-        if (connection.errors_occurred or has_pool(connection)) and not connection.in_atomic_block:
+        is_borrowed = has_pool(connection) and connection.autocommit
+        if (connection.errors_occurred or is_borrowed) and not connection.in_atomic_block:
             connection.close()
 
 

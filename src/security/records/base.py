@@ -155,7 +155,7 @@ def register(record_type: R) -> R:
     """
     kind = record_type.kind
     if not _KIND.fullmatch(kind):
-        raise ValueError(f"{kind!r} is no name of a kind: write up to 40 small letters and hyphens, as in 'shop-parcel'.")
+        raise ValueError(f"{kind!r} is no name of a kind: write up to 40 small letters and hyphens, as in 'parcel'.")
     other = RECORD_TYPES.setdefault(kind, record_type)
     if other is not record_type:
         raise ValueError(f"{other.__qualname__} is the kind {str(kind)!r}: give {record_type.__qualname__} another.")

@@ -119,11 +119,14 @@ class SQLWriter(TransactionalWriter):
         return True
 
     def write_apart(self, entries: Sequence[Entry]) -> None:
+        models_of_logs: tuple[type[models.Model], ...] = (*LOG_MODELS.values(), RelatedObject)
+        aliases = {router.db_for_write(model) for model in models_of_logs}
+        # Where no thread can be had, this is the site's own, in the middle of whatever it is at.
+        unopened = [alias for alias in aliases if connections[alias].connection is None]
         try:
             self.write(entries)
         finally:
-            models_of_logs: tuple[type[models.Model], ...] = (*LOG_MODELS.values(), RelatedObject)
-            for alias in {router.db_for_write(model) for model in models_of_logs}:
+            for alias in unopened:
                 connections[alias].close()
 
     def allows_concurrent_writes(self) -> bool:

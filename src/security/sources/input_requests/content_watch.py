@@ -35,8 +35,10 @@ class WatchedContent(Iterator[bytes]):
         self._record = record
         self._beginning = beginning
         self._end = end
+        self.has_begun = False
 
     def __next__(self) -> bytes:
+        self.has_begun = True
         try:
             with inside(self._record):
                 chunk = next(self._chunks)
@@ -70,8 +72,10 @@ class WatchedAsyncContent(AsyncIterator[bytes]):
         self._beginning = beginning
         self._end = end
         self._end_async = end_async
+        self.has_begun = False
 
     async def __anext__(self) -> bytes:
+        self.has_begun = True
         try:
             with inside(self._record):
                 chunk = await anext(self._chunks)

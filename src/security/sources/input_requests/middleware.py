@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.apps import apps
@@ -25,9 +25,6 @@ from . import throttled
 from .body_watch import Beginning
 from .content_watch import Ending, WatchedAsyncContent, WatchedContent
 from .exchange import Exchange, exchange_of
-
-# Where Django takes the content of a streaming response from
-_CONTENT: Final = ("__iter__", "__aiter__", "streaming_content")
 
 
 class LogMiddleware:
@@ -149,21 +146,34 @@ def _watch_content(exchange: Exchange, response: StreamingHttpResponse) -> None:
     async def end_async(ending: Ending, error: BaseException | None) -> None:
         await adeliver(exchange.end_stream(beginning, ending, error))
 
+    def end_at_close() -> None:
+        # When the client went away, or the site failed, the response is closed while that error is on its way.
+        error = sys.exception()
+        if isinstance(error, Exception) and not isinstance(error, OSError):
+            end(Ending.FAILED, error)
+        else:
+            end(Ending.EXHAUSTED if error is None else Ending.ABANDONED, None)
+
     content: Any = response
-    if getattr(response, "file_to_stream", None) is not None or not _is_as_djangos(type(response)):
+    if getattr(response, "file_to_stream", None) is not None or not _has_content_of_django(type(response)):
         # A server may send the file by itself (PEP 3333, wsgi.file_wrapper), and must not be kept from it. It closes
-        # the response in any case; when the client went away it does so while that error is on its way.
-        content._resource_closers.append(  # noqa: SLF001 as Django does for its own
-            lambda: end(Ending.EXHAUSTED if sys.exception() is None else Ending.ABANDONED, None)
-        )
-    elif response.is_async:
-        content.streaming_content = WatchedAsyncContent(
-            content.streaming_content, exchange.record, beginning, end, end_async
-        )
+        # the response in any case.
+        content._resource_closers.append(end_at_close)  # noqa: SLF001 as Django does for its own
+        return
+    watched: WatchedContent | WatchedAsyncContent
+    if response.is_async:
+        watched = WatchedAsyncContent(content.streaming_content, exchange.record, beginning, end, end_async)
     else:
-        content.streaming_content = WatchedContent(content.streaming_content, exchange.record, beginning, end)
+        watched = WatchedContent(content.streaming_content, exchange.record, beginning, end)
+    content.streaming_content = watched
+    if not _is_iterated_by_django(type(response)):
+        # Nobody may ask for the content: it is closed first of all, and what was asked for has ended by then.
+        content._resource_closers.insert(0, lambda: None if watched.has_begun else end_at_close())  # noqa: SLF001
 
 
-def _is_as_djangos(kind: type[StreamingHttpResponse]) -> bool:
-    """Tell whether the content of a streaming response is what Django's own class would send."""
-    return all(getattr(kind, name) is getattr(StreamingHttpResponse, name) for name in _CONTENT)
+def _has_content_of_django(kind: type[StreamingHttpResponse]) -> bool:
+    return kind.streaming_content is StreamingHttpResponse.streaming_content
+
+
+def _is_iterated_by_django(kind: type[StreamingHttpResponse]) -> bool:
+    return all(getattr(kind, name) is getattr(StreamingHttpResponse, name) for name in ("__iter__", "__aiter__"))

@@ -7,16 +7,16 @@ the primary key (`started_between`), so no table has a second index on its start
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 
+if not apps.is_installed("security.backends.sql"):
+    # Django would take them for models of the app `security`, and look for their tables in vain.
+    raise ImproperlyConfigured("Add 'security.backends.sql' to INSTALLED_APPS: these are its models.")
+
 from .base import LOG_MODELS, CeleryTaskLog, Ending, Listing, Log, LogQuerySet, RequestLog
 from .celery_tasks import CeleryTaskInvocationLog, CeleryTaskRunLog
 from .commands import CommandLog
 from .related_objects import RelatedObject
 from .requests import InputRequestLog, OutputRequestLog
 from .throttling_counts import ThrottlingCount
-
-if not apps.is_installed("security.backends.sql"):
-    # Django would take them for models of the app `security`, and look for their tables in vain.
-    raise ImproperlyConfigured("Add 'security.backends.sql' to INSTALLED_APPS: these are its models.")
 
 __all__ = [
     "LOG_MODELS",
