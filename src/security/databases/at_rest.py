@@ -56,19 +56,20 @@ def expect_at_rest(driver_connection: Any, seconds: float) -> None:
         raise BusyError
 
 
-def has_pool(connection: BaseDatabaseWrapper) -> bool:
-    """Tell whether Django takes the connections of an alias from a pool, and gives them back when it closes them."""
-    return bool((connection.settings_dict.get("OPTIONS") or {}).get("pool"))
+def is_of_pool(connection: BaseDatabaseWrapper) -> bool:
+    """Tell whether a connection can be given back to Django's pool, which closing it does: nothing is open on it."""
+    has_pool = (connection.settings_dict.get("OPTIONS") or {}).get("pool")
+    return bool(has_pool and connection.autocommit and not connection.in_atomic_block)
 
 
 @contextmanager
 def borrowed(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """Give the connection that this block takes from Django's pool back at its end: others wait for it."""
-    is_taken = connection.connection is None and has_pool(connection)
+    was_closed = connection.connection is None
     try:
         yield
     finally:
-        if is_taken and connection.autocommit and not connection.in_atomic_block:
+        if was_closed and is_of_pool(connection):
             connection.close()
 
 

@@ -157,10 +157,13 @@ def _ripe(batches: Iterable[Batch]) -> list[Batch]:
     due = []
     for batch in batches:
         writer = batch.writer
+        if not isinstance(writer, TransactionalWriter):
+            due.append(batch)
+            continue
         try:
-            is_shared = isinstance(writer, TransactionalWriter) and writer.shares_fate(batch.entries)
+            is_shared = writer.shares_fate(batch.entries)
             # Nobody would close the connection of a thread that the site started.
-            is_untended = isinstance(writer, TransactionalWriter) and _would_stay_open(writer)
+            is_untended = is_bound() and not is_own_thread() and not writer.is_connected()
         except Exception as error:  # such as a router that names no alias
             note_failure(batch, error)
             continue
@@ -171,10 +174,6 @@ def _ripe(batches: Iterable[Batch]) -> list[Batch]:
         else:
             due.append(batch)
     return due
-
-
-def _would_stay_open(writer: TransactionalWriter) -> bool:
-    return is_bound() and not is_own_thread() and not writer.is_connected()
 
 
 def _would_leave_connection(batches: Sequence[Batch]) -> bool:

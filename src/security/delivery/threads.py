@@ -18,7 +18,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 from asgiref.sync import SyncToAsync, sync_to_async
 from django.db import connections
 
-from security.databases.at_rest import has_pool
+from security.databases.at_rest import is_of_pool
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -256,8 +256,7 @@ def _mark_thread() -> None:
 def _tend_connections() -> None:
     """Close what went wrong, or is a pool's: no request ends in these threads, at whose end Django would do so."""
     for connection in connections.all(initialized_only=True):
-        is_borrowed = has_pool(connection) and connection.autocommit
-        if (connection.errors_occurred or is_borrowed) and not connection.in_atomic_block:
+        if is_of_pool(connection) or (connection.errors_occurred and not connection.in_atomic_block):
             connection.close()
 
 

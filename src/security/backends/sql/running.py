@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from security.config import settings
-from security.databases.at_rest import borrowed, expect_at_rest
+from security.databases.at_rest import BusyError, borrowed, expect_at_rest
 from security.databases.limits import check_health_in_time, limited, open_in_time, time_limit
 from security.databases.watchdog import HangingError
 
@@ -65,12 +65,11 @@ def _run(
     execute: Callable[[BaseDatabaseWrapper, str, Sequence[Any]], T],
 ) -> T:
     try:
-        if connection.connection is None:
-            with borrowed(connection):
-                open_in_time(connection, settings.LOG_DB_TIMEOUT)
-                return _run_on_open_connection(connection, sql, parameters, execute)
-        expect_at_rest(connection.connection, settings.LOG_DB_TIMEOUT)
-        return _run_on_open_connection(connection, sql, parameters, execute)
+        if connection.connection is not None:
+            return _run_on_open_connection(connection, sql, parameters, execute)
+        with borrowed(connection):
+            open_in_time(connection, settings.LOG_DB_TIMEOUT)
+            return _run_on_open_connection(connection, sql, parameters, execute)
     except DatabaseError as error:
         advise(error, connection.alias)
         raise
@@ -84,6 +83,9 @@ def _run_on_open_connection(
 ) -> T:
     try:
         return execute(connection, sql, parameters)
+    except BusyError:
+        # Nor does it take the question whether it is usable.
+        raise
     except (OperationalError, InterfaceError) as error:
         if isinstance(error, HangingError):
             # It is not asked again.
@@ -120,6 +122,7 @@ def _with_cursor(
     connection: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any], outcome: Callable[[CursorWrapper], T]
 ) -> T:
     timeout = settings.LOG_DB_TIMEOUT
+    expect_at_rest(connection.connection, timeout)
     check_health_in_time(connection, timeout)
     with _savepoint(connection), connection.cursor() as cursor, time_limit(connection, timeout) as limit:
         cursor.execute(sql, [*leading_parameters(connection, timeout), *parameters])
